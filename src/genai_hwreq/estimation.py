@@ -1,0 +1,168 @@
+"""`estimate_vram()`: names to records, records to an engine, its answer to an estimate.
+
+Next: planning.
+"""
+
+from __future__ import annotations
+
+
+from typing import TYPE_CHECKING, TypedDict, Unpack
+
+
+
+from genai_hwreq._validators import whole
+from genai_hwreq.catalog import get_format, get_model
+from genai_hwreq.engines import Engine, Memory, Request, get_engine
+from genai_hwreq.errors import QuantityError, UnsupportedError
+from genai_hwreq.estimates import Assumption, Estimate
+from genai_hwreq.formats import Format
+from genai_hwreq.models import HostedModel, Model, TransformerModel
+from genai_hwreq.placement import Placement
+from genai_hwreq.typical import typical_model
+from genai_hwreq.workloads import Generation, ImageGeneration, Workload
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["Shortcuts", "estimate_vram"]
+
+
+class Shortcuts(TypedDict, total=False):
+    """Keywords that describe the default workload of the model's kind."""
+
+    batch_size: int
+    """Sequences or images at once."""
+
+    context_tokens: int
+    """Prompt and generated tokens together, at the end."""
+
+    new_tokens: int
+    """How many of them are generated."""
+
+    width_px: int
+    """Width of an image."""
+
+    height_px: int
+    """Height of an image."""
+
+
+def estimate_vram(
+    model: str | int | Model,
+    workload: Workload | None = None,
+    *,
+    precision: str | Format | None = None,
+    engine: str | Engine | None = None,
+    placement: Placement | None = None,
+    **shortcuts: Unpack[Shortcuts],
+) -> Estimate:
+    """Estimate the memory a model needs, with every part explained.
+
+    Args:
+        model: a name of the catalog, a record, or just a number of parameters (a typical shape is assumed then).
+        workload: what is asked; by default one built from the shortcuts.
+        precision: weight format or recipe, by name or record; by default the model's native one.
+        engine: the program that runs it, by name or record; by default the usual one of the model's kind.
+        placement: how the work is spread; by default one device.
+        **shortcuts: `batch_size`, `context_tokens`, `new_tokens`, `width_px`, `height_px`.
+
+    Raises:
+        UnknownNameError: when a name is not known; close names are suggested.
+        QuantityError: when a count is not a whole number in its range.
+        UnsupportedError: when the engine cannot run the model, format or workload.
+
+    Examples:
+        >>> estimate = estimate_vram("llama-2-7b", precision="int4", batch_size=1, context_tokens=2048)
+        >>> estimate.vram_bytes > 4 * 2**30
+        True
+
+    """
+    assumptions: list[Assumption] = []
+    record = _model(model, assumptions)
+    if isinstance(record, HostedModel):
+        return _hosted(record)
+    chosen_format = _format(precision, record, assumptions)
+    chosen_engine = _engine(engine, record, assumptions)
+    asked = _workload(workload, record, shortcuts, assumptions)
+    request = Request(
+        model=record, weight_format=chosen_format, workload=asked, placement=placement or _ONE_DEVICE
+    )
+    refusal = chosen_engine.refuses(request)
+    if refusal:
+        raise UnsupportedError(chosen_engine.name, refusal)
+    return _estimate(request, chosen_engine, chosen_engine.memory(request), tuple(assumptions))
+
+
+_ONE_DEVICE = Placement()
+
+
+def _estimate(request: Request, engine: Engine, memory: Memory, assumed: tuple[Assumption, ...]) -> Estimate:
+    return Estimate(
+        model=request.model.identity.id,
+        engine=engine.name,
+        precision=request.weight_format.id,
+        devices=memory.devices,
+        host=memory.host,
+        disk=memory.disk,
+        assumptions=assumed + memory.assumptions,
+    )
+
+
+def _hosted(model: HostedModel) -> Estimate:
+    text = f"{model.identity.name} runs at its maker's and is reached by an API: nothing is needed here"
+    return Estimate(
+        model=model.identity.id,
+        engine="hosted",
+        precision="hosted",
+        devices=(),
+        assumptions=(Assumption(code="hosted-model", text=text),),
+    )
+
+
+def _model(model: str | int | Model, assumptions: list[Assumption]) -> Model:
+    if isinstance(model, str):
+        return get_model(model)
+    if isinstance(model, int | float):
+        record, assumption = typical_model(whole(model, "number of parameters", 1))
+        assumptions.append(assumption)
+        return record
+    return model
+
+
+def _format(precision: str | Format | None, model: Model, assumptions: list[Assumption]) -> Format:
+    if precision is None:
+        native = get_format(model.native_format)  # type: ignore[union-attr]  # hosted models ended before
+        text = f"weights as published, {native.name}; pass precision= for another format"
+        assumptions.append(Assumption(code="native-precision", text=text))
+        return native
+    return get_format(precision) if isinstance(precision, str) else precision
+
+
+def _engine(engine: str | Engine | None, model: Model, assumptions: list[Assumption]) -> Engine:
+    if engine is None:
+        usual = get_engine(_usual_engine(model))
+        assumptions.append(Assumption(code="usual-engine", text=f"run by {usual.name}; pass engine= for another"))
+        return usual
+    return get_engine(engine) if isinstance(engine, str) else engine
+
+
+def _usual_engine(model: Model) -> str:
+    return "transformers" if isinstance(model, TransformerModel) else "diffusers"
+
+
+def _workload(
+    workload: Workload | None, model: Model, shortcuts: Mapping[str, int], assumptions: list[Assumption]
+) -> Workload:
+    if workload is not None:
+        if shortcuts:
+            msg = f"{', '.join(shortcuts)} and a workload were given; put them into the workload"
+            raise QuantityError(msg)
+        return workload
+    if isinstance(model, TransformerModel):
+        if "context_tokens" not in shortcuts:
+            text = f"a context of {_DEFAULT_GENERATION.context_tokens} tokens; pass context_tokens= for another"
+            assumptions.append(Assumption(code="default-context", text=text))
+        return Generation(**shortcuts) if shortcuts else _DEFAULT_GENERATION  # type: ignore[arg-type]
+    return ImageGeneration(**shortcuts)  # type: ignore[arg-type]
+
+
+_DEFAULT_GENERATION = Generation()

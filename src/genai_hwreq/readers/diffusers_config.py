@@ -1,0 +1,125 @@
+"""Networks of image pipelines from diffusers-style configurations: a `_class_name` and its own field names.
+
+Defaults are those of the classes in diffusers 0.42. Text encoders keep their Hub-style configuration
+(`model_type`) and are read by `hf_config`.
+
+Next: catalog.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from genai_hwreq.errors import ConfigurationError
+from genai_hwreq.models import Autoencoder, SpatialTransformer, Transformer, UNet, UNetLevel
+from genai_hwreq.readers.hf_config import read_config
+from genai_hwreq.readers.hf_config._fields import Fields
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["read_network"]
+
+_DOWN_BLOCKS = ("CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D")
+_ATTENTION_BLOCK = "CrossAttnDownBlock2D"
+_PLAIN_BLOCK = "DownBlock2D"
+
+
+def read_network(config: Mapping[str, Any]) -> Transformer | UNet | Autoencoder:
+    """Read one network of a pipeline from its own configuration.
+
+    Raises:
+        ConfigurationError: when the class is not known, or a field is missing, of the wrong type or out of range.
+
+    Examples:
+        >>> unet = read_network({"_class_name": "UNet2DConditionModel", "cross_attention_dim": 768})
+        >>> sum(tensor.n_elements for tensor in unet.tensors())
+        859520964
+
+    """
+    fields = Fields(config)
+    name = fields.text("_class_name", default="")
+    if name == "UNet2DConditionModel":
+        return _unet(fields)
+    if name == "AutoencoderKL":
+        return _autoencoder(fields)
+    if not name:
+        return read_config(config).decoder
+    msg = f"_class_name {name!r} is not known; known are 'UNet2DConditionModel' and 'AutoencoderKL'"
+    raise ConfigurationError(msg, field="_class_name")
+
+
+def _unet(fields: Fields) -> UNet:
+    _refuse_variants(fields)
+    widths = _widths(fields, (320, 640, 1280, 1280))
+    kinds = fields.items("down_block_types") or _DOWN_BLOCKS
+    unknown = set(kinds) - {_ATTENTION_BLOCK, _PLAIN_BLOCK}
+    if unknown or len(kinds) != len(widths):
+        msg = f"down_block_types is {kinds!r}; expected {len(widths)} of {_ATTENTION_BLOCK!r} and {_PLAIN_BLOCK!r}"
+        raise ConfigurationError(msg, field="down_block_types")
+    transformers = _transformers(fields, len(widths))
+    return UNet(
+        in_channels=fields.count("in_channels", default=4),
+        out_channels=fields.count("out_channels", default=4),
+        levels=tuple(
+            UNetLevel(width=width, transformer=transformer if kind == _ATTENTION_BLOCK else None)
+            for width, kind, transformer in zip(widths, kinds, transformers, strict=True)
+        ),
+        n_residual_blocks=fields.count("layers_per_block", default=2),
+        middle=transformers[-1],
+        cross_dim=fields.count("cross_attention_dim", default=1280),
+        addition_dim=_addition_dim(fields),
+        upcast_attention=fields.flag("upcast_attention", default=False),
+    )
+
+
+def _refuse_variants(fields: Fields) -> None:
+    for name in ("class_embed_type", "num_class_embeds", "encoder_hid_dim", "time_cond_proj_dim", "only_cross_attention"):
+        if fields.config.get(name):
+            msg = f"{name} is {fields.config[name]!r}; UNets with it are not known yet"
+            raise ConfigurationError(msg, field=name)
+
+
+def _transformers(fields: Fields, n_levels: int) -> tuple[SpatialTransformer, ...]:
+    """Read the attention of each level; `attention_head_dim` holds numbers of heads, as diffusers itself reads it.
+
+    Source: https://github.com/huggingface/diffusers/issues/2011.
+    """
+    name = "num_attention_heads" if fields.has("num_attention_heads") else "attention_head_dim"
+    heads = _by_level(fields, name, n_levels, 8)
+    blocks = _by_level(fields, "transformer_layers_per_block", n_levels, 1)
+    return tuple(SpatialTransformer(n_blocks=n, n_heads=h) for n, h in zip(blocks, heads, strict=True))
+
+
+def _by_level(fields: Fields, name: str, n_levels: int, default: int) -> tuple[int, ...]:
+    if not isinstance(fields.config.get(name), list | tuple):
+        return (fields.count(name, default=default),) * n_levels
+    values = fields.counts(name, minimum=1) or ()
+    if len(values) != n_levels:
+        msg = f"{name} has {len(values)} entries; expected {n_levels}, one a level"
+        raise ConfigurationError(msg, field=name)
+    return values
+
+
+def _addition_dim(fields: Fields) -> int:
+    kind = fields.text("addition_embed_type", default="")
+    if kind == "text_time":
+        return fields.count("projection_class_embeddings_input_dim")
+    if kind:
+        msg = f"addition_embed_type is {kind!r}; expected 'text_time' or null"
+        raise ConfigurationError(msg, field="addition_embed_type")
+    return 0
+
+
+def _autoencoder(fields: Fields) -> Autoencoder:
+    return Autoencoder(
+        image_channels=fields.count("in_channels", default=3),
+        latent_channels=fields.count("latent_channels", default=4),
+        widths=_widths(fields, (64,)),
+        n_residual_blocks=fields.count("layers_per_block", default=1),
+        quant_convolutions=fields.flag("use_quant_conv", default=True),
+    )
+
+
+def _widths(fields: Fields, default: tuple[int, ...]) -> tuple[int, ...]:
+    return fields.counts("block_out_channels", minimum=1) or default
