@@ -1,47 +1,58 @@
 """What hardware does a generative model need, and does it fit on this machine?
 
+Every public name is loaded when it is first used, so that importing the package costs next to nothing.
+
 Reading the source: units → formats → models → workloads → formulas → estimates → engines.transformers → estimation.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from genai_hwreq import engines, errors, units
-from genai_hwreq.catalog import (
-    Catalog,
-    get_accelerator,
-    get_cpu,
-    get_format,
-    get_machine,
-    get_model,
-    get_tier,
-    list_accelerators,
-    list_formats,
-    list_models,
-)
-from genai_hwreq.estimates import Assumption, Component, DeviceMemory, Estimate, Phase
-from genai_hwreq.estimation import estimate_vram
-from genai_hwreq.placement import Placement
-from genai_hwreq.provenance import Source
-from genai_hwreq.ranges import ByteRange
-from genai_hwreq.workloads import Generation, ImageGeneration
+if TYPE_CHECKING:
+    from genai_hwreq import engines, errors, units
+    from genai_hwreq.catalog import (
+        Catalog,
+        get_accelerator,
+        get_cpu,
+        get_format,
+        get_machine,
+        get_model,
+        get_tier,
+        list_accelerators,
+        list_formats,
+        list_models,
+    )
+    from genai_hwreq.estimates import Assumption, Component, DeviceMemory, Estimate, Phase
+    from genai_hwreq.estimation import estimate_vram
+    from genai_hwreq.placement import Placement
+    from genai_hwreq.planning import Check, Fit, check, fits
+    from genai_hwreq.planning.table import recommendation_table
+    from genai_hwreq.provenance import Source
+    from genai_hwreq.ranges import ByteRange
+    from genai_hwreq.readers import read_model
+    from genai_hwreq.workloads import Generation, ImageGeneration
 
 __all__ = [
     "Assumption",
     "ByteRange",
     "Catalog",
+    "Check",
     "Component",
     "DeviceMemory",
     "Estimate",
+    "Fit",
     "Generation",
     "ImageGeneration",
     "Phase",
     "Placement",
     "Source",
+    "check",
     "engines",
     "errors",
     "estimate_vram",
+    "fits",
     "get_accelerator",
     "get_cpu",
     "get_format",
@@ -51,5 +62,59 @@ __all__ = [
     "list_accelerators",
     "list_formats",
     "list_models",
+    "read_model",
+    "recommendation_table",
     "units",
 ]
+
+_SUBMODULES = frozenset({"engines", "errors", "units"})
+
+_HOMES = {
+    "Assumption": "estimates",
+    "ByteRange": "ranges",
+    "Catalog": "catalog",
+    "Check": "planning",
+    "Component": "estimates",
+    "DeviceMemory": "estimates",
+    "Estimate": "estimates",
+    "Fit": "planning",
+    "Generation": "workloads",
+    "ImageGeneration": "workloads",
+    "Phase": "estimates",
+    "Placement": "placement",
+    "Source": "provenance",
+    "check": "planning",
+    "estimate_vram": "estimation",
+    "fits": "planning",
+    "get_accelerator": "catalog",
+    "get_cpu": "catalog",
+    "get_format": "catalog",
+    "get_machine": "catalog",
+    "get_model": "catalog",
+    "get_tier": "catalog",
+    "list_accelerators": "catalog",
+    "list_formats": "catalog",
+    "list_models": "catalog",
+    "read_model": "readers",
+    "recommendation_table": "planning.table",
+}
+"""Public name → the module it lives in; a test holds this equal to the imports above."""
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401  (whatever the name stands for)
+    if name in _SUBMODULES:
+        return import_module(f"genai_hwreq.{name}")
+    if name in _HOMES:
+        found = getattr(import_module(f"genai_hwreq.{_HOMES[name]}"), name)
+        globals()[name] = found
+        return found
+    if name == "__version__":
+        from importlib.metadata import version  # noqa: PLC0415  (slow, and rarely asked for)
+
+        return version("genai-hwreq")
+    msg = f"module 'genai_hwreq' has no attribute {name!r}"
+    raise AttributeError(msg)
+
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, "__version__"})

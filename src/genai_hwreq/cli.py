@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from genai_hwreq.errors import ConfigurationError, FileFormatError, HwReqError
+from genai_hwreq.errors import HwReqError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +20,6 @@ __all__ = ["main"]
 _COUNT = re.compile(r"(\d[\d_]*)(\.\d+)?\s*([kmbt]?)", re.IGNORECASE)
 _WORD = re.compile(r"[a-z0-9]+")
 _THOUSANDS = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9, "t": 10**12}
-_MAX_CONFIG_BYTES = 4 * 2**20
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -198,27 +196,10 @@ def _model(text: str) -> str | int | Model:
         digits = counted[1].replace("_", "") + (counted[2] or "")
         return int(Decimal(digits) * _THOUSANDS[counted[3].lower()])
     if text.endswith(".json"):
-        return _configured(Path(text))
+        from genai_hwreq.readers import read_model  # noqa: PLC0415
+
+        return read_model(text)
     return text
-
-
-def _configured(path: Path) -> Model:
-    import json  # noqa: PLC0415
-
-    from genai_hwreq.readers.hf_config import read_config  # noqa: PLC0415
-
-    try:
-        if path.stat().st_size > _MAX_CONFIG_BYTES:
-            raise FileFormatError(str(path), f"larger than {_MAX_CONFIG_BYTES} bytes; expected a config.json")
-        config = json.loads(path.read_bytes())
-    except OSError as error:
-        raise FileFormatError(str(path), f"cannot be read ({error.strerror})") from error
-    except (ValueError, RecursionError) as error:
-        raise FileFormatError(str(path), f"is not JSON ({error})") from error
-    if not isinstance(config, dict):
-        msg = f"{path}: expected an object with a model_type, got {type(config).__name__}"
-        raise ConfigurationError(msg)
-    return read_config(config)
 
 
 def _filtered(ids: Sequence[str], wanted: str) -> list[str]:

@@ -5,10 +5,9 @@ Next: planning.
 
 from __future__ import annotations
 
-
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
-
+from attrs import evolve
 
 from genai_hwreq._validators import whole
 from genai_hwreq.catalog import get_format, get_model
@@ -16,7 +15,7 @@ from genai_hwreq.engines import Engine, Memory, Request, get_engine
 from genai_hwreq.errors import QuantityError, UnsupportedError
 from genai_hwreq.estimates import Assumption, Estimate
 from genai_hwreq.formats import Format
-from genai_hwreq.models import HostedModel, Model, TransformerModel
+from genai_hwreq.models import HostedModel, Model, SizedModel, TransformerModel
 from genai_hwreq.placement import Placement
 from genai_hwreq.typical import typical_model
 from genai_hwreq.workloads import Generation, ImageGeneration, Workload
@@ -77,7 +76,7 @@ def estimate_vram(
 
     """
     assumptions: list[Assumption] = []
-    record = _model(model, assumptions)
+    record = _runnable(_model(model, assumptions), assumptions)
     if isinstance(record, HostedModel):
         return _hosted(record)
     chosen_format = _format(precision, record, assumptions)
@@ -128,6 +127,20 @@ def _model(model: str | int | Model, assumptions: list[Assumption]) -> Model:
     return model
 
 
+_TEXT_MODALITIES = frozenset({"text", "text+image", "multimodal"})
+"""Modalities of models whose decoder writes text."""
+
+
+def _runnable(model: Model, assumptions: list[Assumption]) -> Model:
+    """Give a text model of which only the size is known a typical shape; leave every other model as it is."""
+    if not isinstance(model, SizedModel) or model.identity.modality not in _TEXT_MODALITIES:
+        return model
+    record, assumption = typical_model(sum(network.n_params for network in model.networks))
+    assumptions.append(assumption)
+    identity = evolve(model.identity, confidence="low")
+    return evolve(record, identity=identity, native_format=model.native_format)
+
+
 def _format(precision: str | Format | None, model: Model, assumptions: list[Assumption]) -> Format:
     if precision is None:
         native = get_format(model.native_format)  # type: ignore[union-attr]  # hosted models ended before
@@ -157,12 +170,21 @@ def _workload(
             msg = f"{', '.join(shortcuts)} and a workload were given; put them into the workload"
             raise QuantityError(msg)
         return workload
-    if isinstance(model, TransformerModel):
-        if "context_tokens" not in shortcuts:
-            text = f"a context of {_DEFAULT_GENERATION.context_tokens} tokens; pass context_tokens= for another"
-            assumptions.append(Assumption(code="default-context", text=text))
-        return Generation(**shortcuts) if shortcuts else _DEFAULT_GENERATION  # type: ignore[arg-type]
-    return ImageGeneration(**shortcuts)  # type: ignore[arg-type]
+    kind = Generation if isinstance(model, TransformerModel) else ImageGeneration
+    strange = [name for name in shortcuts if name not in _SHORTCUTS[kind]]
+    if strange:
+        known = ", ".join(_SHORTCUTS[kind])
+        msg = f"{', '.join(strange)} does not describe what {model.identity.id} does; known are {known}"
+        raise QuantityError(msg)
+    if kind is Generation and "context_tokens" not in shortcuts:
+        text = f"a context of {_DEFAULT_CONTEXT_TOKENS} tokens; pass context_tokens= for another"
+        assumptions.append(Assumption(code="default-context", text=text))
+    return kind(**shortcuts)
 
 
-_DEFAULT_GENERATION = Generation()
+_SHORTCUTS: dict[type[Generation | ImageGeneration], tuple[str, ...]] = {
+    Generation: ("batch_size", "context_tokens", "new_tokens"),
+    ImageGeneration: ("batch_size", "width_px", "height_px"),
+}
+
+_DEFAULT_CONTEXT_TOKENS = Generation().context_tokens

@@ -71,7 +71,7 @@ def decode(data: Any) -> Any:  # noqa: ANN401  (JSON)
 def _class(name: str) -> Any:  # noqa: ANN401  (a record class)
     for module in _MODULES:
         found = getattr(import_module(module), name, None)
-        if found is not None:
+        if isinstance(found, type):
             return found
     msg = f"the compiled catalog names a record {name!r} that this version does not have"
     raise LookupError(msg)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping  # noqa: TC003  (the converter reads the annotation at run time)
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from attrs import field, frozen
@@ -108,7 +108,9 @@ class PipelinePart:
         """Build the record."""
         from genai_hwreq.readers.diffusers_config import read_network  # noqa: PLC0415
 
-        architecture = UnknownNetwork(n_params=self.n_params) if self.config is None else read_network(self.config)
+        architecture = (
+            UnknownNetwork(n_params=self.n_params) if self.config is None else read_network(self.config)
+        )
         return PipelineNetwork(
             role=self.role,
             name=self.name,

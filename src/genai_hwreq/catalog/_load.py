@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["KINDS", "compiled_index", "compiled_line", "parse_toml", "toml_texts"]
+__all__ = ["KINDS", "compiled_index", "compiled_line", "data_text", "parse_toml", "toml_texts"]
 
 KINDS: dict[str, str] = {
     "model": "models",
@@ -56,6 +56,12 @@ def compiled_line(kind: str, number: int) -> Any:  # noqa: ANN401  (JSON)
 
     text = _data().joinpath("compiled").joinpath(f"{kind}.jsonl").read_text(encoding="utf-8")
     return json.loads(text.split("\n")[number])
+
+
+def data_text(name: str) -> str:
+    """Return the text of one file of data."""
+    text: str = _data().joinpath(name).read_text(encoding="utf-8")
+    return text
 
 
 def _data() -> Any:  # noqa: ANN401  (a Traversable of the backport)

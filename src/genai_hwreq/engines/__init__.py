@@ -8,9 +8,10 @@ from genai_hwreq.engines._protocol import Engine, Memory, Request
 from genai_hwreq.engines._registry import ENGINES, engine_class, get_engine
 
 if TYPE_CHECKING:
+    from genai_hwreq.engines.diffusers import Diffusers
     from genai_hwreq.engines.transformers import Transformers
 
-__all__ = ["ENGINES", "Engine", "Memory", "Request", "Transformers", "get_engine"]
+__all__ = ["ENGINES", "Diffusers", "Engine", "Memory", "Request", "Transformers", "get_engine"]
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401  (an engine class, or nothing)

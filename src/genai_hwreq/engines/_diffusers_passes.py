@@ -74,14 +74,23 @@ def working_components(part: PipelineNetwork, run: ImagePass) -> tuple[Component
     if isinstance(network, UNet):
         return _unet(network, run)
     if isinstance(network, Autoencoder):
-        return (*_decode(network, run), _workspace(network, run))
+        return (*_decode(network, run), _workspace(run))
     return (_typical(network, run),) if part.role in ("denoiser", "upscaler") else ()
 
 
 def _text_encode(network: Transformer, run: ImagePass) -> Component:
     layer = network.layers[-1].layer
-    intermediate = max((part.intermediate_dim for part in layer.feed_forward if isinstance(part, Dense)), default=0)
-    values = (run.batch_size, run.text_tokens, network.n_layers, network.hidden_dim, intermediate, run.element_bytes)
+    intermediate = max(
+        (part.intermediate_dim for part in layer.feed_forward if isinstance(part, Dense)), default=0
+    )
+    values = (
+        run.batch_size,
+        run.text_tokens,
+        network.n_layers,
+        network.hidden_dim,
+        intermediate,
+        run.element_bytes,
+    )
     names = ("batch_size", "text_tokens", "n_layers", "hidden_dim", "intermediate_dim", "element_bytes")
     size = text_encoder.text_encode_bytes(*values)
     return _modelled("activations", "text states", size, text_encoder.TEXT_ENCODE, names, values)
@@ -118,20 +127,26 @@ def _moment(
     """
     widths = tuple(level.width for level in network.levels)
     below = widths[min(index + 1, len(widths) - 1)]
-    skips = unet_formula.skip_elements(widths, pixels, network.n_residual_blocks, index)
-    inputs = run.text_tokens * network.cross_dim + network.in_channels * pixels[0]
-    values = (
-        run.samples, inputs, skips, pixels[index], copies[0], below, copies[1], widths[index], run.element_bytes,
-    )  # fmt: skip
+    held = unet_formula.skip_elements(widths, pixels, network.n_residual_blocks, index)
+    held += run.text_tokens * network.cross_dim + network.in_channels * pixels[0]
+    values = (run.samples, held, pixels[index], copies[0], below, copies[1], widths[index], run.element_bytes)
     names = (
-        "batch_size", "input_elements", "skip_elements", "pixels", "copies_below", "width_below", "copies", "width",
+        "batch_size",
+        "held_elements",
+        "pixels",
+        "copies_below",
+        "width_below",
+        "copies",
+        "width",
         "element_bytes",
-    )  # fmt: skip
+    )
     size = unet_formula.level_bytes(*values)
     return (_modelled("activations", f"tensors of a {name}", size, unet_formula.LEVEL, names, values),)
 
 
-def _attention_moment(network: UNet, run: ImagePass, pixels: tuple[int, ...], index: int) -> tuple[Component, ...]:
+def _attention_moment(
+    network: UNet, run: ImagePass, pixels: tuple[int, ...], index: int
+) -> tuple[Component, ...]:
     """Return a level's self-attention with its scores in full: six tensors of its width are alive beside them.
 
     Where scores are computed in fp32, so are copies of queries and keys.
@@ -157,7 +172,9 @@ def _decode(network: Autoencoder, run: ImagePass) -> tuple[Component, ...]:
     values = (images, width * height, widths[min(1, len(widths) - 1)], run.vae_bytes)
     names = ("batch_size", "pixels", "width", "element_bytes")
     size = vae.decode_bytes(*values)
-    parts = (_modelled("activations", "decoder at full resolution", size, vae.DECODE, names, values),)
+    parts: tuple[Component, ...] = (
+        _modelled("activations", "decoder at full resolution", size, vae.DECODE, names, values),
+    )
     if run.eager:
         middle = _decoder_attention(network, run, images, width, height)
         parts = max(parts, middle, key=lambda found: sum(part.bytes for part in found))
@@ -187,7 +204,7 @@ def _tiles(network: Autoencoder, run: ImagePass) -> Component:
     return _modelled("activations", "tiles and image", size, vae.TILED_IMAGES, names, values)
 
 
-def _workspace(network: Autoencoder, run: ImagePass) -> Component:
+def _workspace(run: ImagePass) -> Component:
     images = 1 if run.vae_slicing else run.batch_size
     side = _TILE_PX if run.vae_tiling else max(run.width_px, run.height_px)
     pixels = min(run.width_px, side) * min(run.height_px, side)
@@ -214,7 +231,9 @@ def _typical(network: UnknownNetwork, run: ImagePass) -> Component:
     size = unet_formula.typical_bytes(*values)
     span = ByteRange(size // 2, size, 2 * size)
     inputs = tuple(zip(names, values, strict=True))
-    return Component("activations", "tensors of a typical UNet", size, unet_formula.TYPICAL, inputs, "assumed", None, span)
+    return Component(
+        "activations", "tensors of a typical UNet", size, unet_formula.TYPICAL, inputs, "assumed", None, span
+    )
 
 
 def _modelled(

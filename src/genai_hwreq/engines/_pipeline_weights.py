@@ -80,7 +80,10 @@ def _only(inventory: Inventory, *, kept: bool) -> Inventory:
 
 
 def resident_weights(
-    networks: Iterable[PipelineNetwork], working: PipelineNetwork, offload: Offload, weight_format: WeightFormat
+    networks: Iterable[PipelineNetwork],
+    working: PipelineNetwork,
+    offload: Offload,
+    weight_format: WeightFormat,
 ) -> tuple[Component, ...]:
     """Return the weights on the device while one network works."""
     found: list[Component] = []
@@ -94,7 +97,9 @@ def resident_weights(
 
 def _largest_layer(part: PipelineNetwork, weight_format: WeightFormat) -> Component:
     """Return the largest single matrix: layers come one at a time and go at once."""
-    size = max(stored_bytes(tensor, storage_of(tensor, weight_format)) for tensor, _ in network_inventory(part))
+    size = max(
+        stored_bytes(tensor, storage_of(tensor, weight_format)) for tensor, _ in network_inventory(part)
+    )
     name = f"{part.name}, one layer"
     if isinstance(part.network, UnknownNetwork):
         inputs = (("network_bytes", size), ("typical_layers", _TYPICAL_LAYERS))
@@ -103,7 +108,9 @@ def _largest_layer(part: PipelineNetwork, weight_format: WeightFormat) -> Compon
         formula = "ceil_div(network_bytes, typical_layers)"
         return Component("weights", name, layer, formula, inputs, "assumed", None, span)
     layer = aligned(size, ALLOCATION_BYTES)
-    return Component("weights", name, layer, "largest_layer_bytes", (("largest_layer_bytes", layer),), "modelled")
+    return Component(
+        "weights", name, layer, "largest_layer_bytes", (("largest_layer_bytes", layer),), "modelled"
+    )
 
 
 _TYPICAL_LAYERS = 29
@@ -111,7 +118,10 @@ _TYPICAL_LAYERS = 29
 
 
 def host_weights(
-    networks: Iterable[PipelineNetwork], working: PipelineNetwork | None, offload: Offload, weight_format: WeightFormat
+    networks: Iterable[PipelineNetwork],
+    working: PipelineNetwork | None,
+    offload: Offload,
+    weight_format: WeightFormat,
 ) -> tuple[Component, ...]:
     """Return the weights that wait in host memory while one network works; before any works (`None`), all do."""
     found: list[Component] = []

@@ -19,6 +19,7 @@ from genai_hwreq.formulas.kv_cache import (
     cached_tokens,
     compressed_cache_bytes,
     latent_cache_bytes,
+    merged_elements,
 )
 from genai_hwreq.formulas.recurrent_state import transformers_state_bytes
 from genai_hwreq.models import Attention, CompressedAttention, CrossAttention, LatentAttention, Mixer, StateSpace
@@ -62,6 +63,8 @@ def cache_components(
                 kept = tokens if just_read else cached_tokens(tokens, mixer.window_tokens)
                 dims = (mixer.head_dim, mixer.value_head_dim)
                 found.append(_attention(n_layers, batch_size, kept, heads, dims, element_bits, mixer.window_tokens))
+                if mixer.n_index_heads:
+                    found.append(_index_keys(n_layers, batch_size, tokens, mixer.index_head_dim, element_bits))
         elif isinstance(mixer, LatentAttention):
             found.append(_latent(mixer, n_layers, batch_size, tokens, element_bits, full=full_latent))
         elif isinstance(mixer, CompressedAttention):
@@ -103,6 +106,21 @@ def _attention(
     return Component("kv_cache", name, size, ATTENTION_CACHE, inputs, "exact")
 
 
+def _index_keys(n_layers: int, batch_size: int, tokens: int, index_head_dim: int, element_bits: int) -> Component:
+    """Return the keys by which an indexer chooses tokens: one row a token, no values."""
+    size = attention_cache_bytes(n_layers, batch_size, tokens, 1, index_head_dim, 0, element_bits)
+    inputs = (
+        ("n_layers", n_layers),
+        ("batch_size", batch_size),
+        ("cached_tokens", tokens),
+        ("n_kv_heads", 1),
+        ("key_head_dim", index_head_dim),
+        ("value_head_dim", 0),
+        ("element_bits", element_bits),
+    )
+    return Component("kv_cache", "index keys", size, ATTENTION_CACHE, inputs, "exact")
+
+
 def _latent(
     mixer: LatentAttention, n_layers: int, batch_size: int, tokens: int, element_bits: int, *, full: bool
 ) -> Component:
@@ -129,16 +147,16 @@ def _compressed(
     mixer: CompressedAttention, n_layers: int, batch_size: int, tokens: int, element_bits: int, *, just_read: bool
 ) -> Component:
     kept = tokens if just_read else cached_tokens(tokens, mixer.window_tokens)
-    merged = tokens // mixer.compress_tokens if mixer.compress_tokens else 0
-    index_dim = mixer.index_head_dim if mixer.n_index_heads else 0
-    size = compressed_cache_bytes(n_layers, batch_size, kept, merged, mixer.head_dim, index_dim, element_bits)
+    window_dim = mixer.head_dim if mixer.compress_tokens else 2 * mixer.head_dim
+    row_dim = mixer.head_dim + (mixer.index_head_dim if mixer.n_index_heads else 0)
+    merged = merged_elements(tokens, mixer.compress_tokens, row_dim, overlapping=mixer.overlapping)
+    size = compressed_cache_bytes(n_layers, batch_size, kept, window_dim, merged, element_bits)
     inputs = (
         ("n_layers", n_layers),
         ("batch_size", batch_size),
         ("window_tokens", kept),
-        ("merged_rows", merged),
-        ("head_dim", mixer.head_dim),
-        ("index_head_dim", index_dim),
+        ("window_dim", window_dim),
+        ("merged_elements", merged),
         ("element_bits", element_bits),
     )
     return Component("kv_cache", "compressed key/value cache", size, COMPRESSED_CACHE, inputs, "exact")

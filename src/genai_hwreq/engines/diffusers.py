@@ -128,7 +128,9 @@ def _device_phases(
     for name, part in _named(model.networks):
         weights = resident_weights(model.networks, part, offload, weight_format)
         working = working_components(part, run)
-        phases.append(Phase(name=name, components=(*weights, *working, *_spare(working), context_component())))
+        phases.append(
+            Phase(name=name, components=(*weights, *working, *_spare(working), context_component()))
+        )
     return tuple(phases)
 
 
@@ -137,7 +139,10 @@ def _host_phases(model: Pipeline, offload: Offload, weight_format: WeightFormat)
     return tuple(
         Phase(
             name=name,
-            components=(*host_weights(model.networks, part, offload, weight_format), host_runtime_component()),
+            components=(
+                *host_weights(model.networks, part, offload, weight_format),
+                host_runtime_component(),
+            ),
         )
         for name, part in moments
     )
@@ -166,7 +171,11 @@ def _spare(working: tuple[Component, ...]) -> tuple[Component, ...]:
     inputs = (("working_bytes", live), ("spare_percent", _SPARE_PERCENT))
     formula = "working_bytes * spare_percent // 100"
     span = ByteRange(0, size, live * 85 // 100)
-    return (Component("fragmentation", "held spare by the allocator", size, formula, inputs, "fitted", None, span),)
+    return (
+        Component(
+            "fragmentation", "held spare by the allocator", size, formula, inputs, "fitted", None, span
+        ),
+    )
 
 
 def _files(model: Pipeline, weight_format: WeightFormat) -> tuple[Component, ...]:

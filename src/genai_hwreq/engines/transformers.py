@@ -137,6 +137,8 @@ class Transformers:
                 working += old_cache_component(version, _cached(network, workload.batch_size, tokens - 1, cache_bits))
             if unsure:
                 working = tuple(_unsure(part) for part in working)
+            elif version < _UNDERSTOOD_FROM:
+                working = tuple(_outside_versions(part) for part in working)
             phases.append(Phase(name=name, components=(*common, *working, _spare(working), context_component())))
         return tuple(phases)
 
@@ -223,6 +225,18 @@ def _unsure(part: Component) -> Component:
     """Widen a component of a model whose shape is assumed: grouped heads may need an eighth, wide layers half more."""
     interval = ByteRange(part.bytes // 8, part.bytes, part.bytes * 3 // 2)
     return Component(part.kind, part.name, part.bytes, part.formula, part.inputs, "assumed", part.source, interval)
+
+
+_UNDERSTOOD_FROM = (5, 0)
+"""Versions whose code was replayed tensor by tensor; of earlier ones we know what their release notes tell."""
+
+
+def _outside_versions(part: Component) -> Component:
+    """Widen the working memory of a version that was not replayed; caches are the same in all."""
+    if part.kind in {"kv_cache", "recurrent_state"}:
+        return part
+    interval = ByteRange(0, part.bytes, 2 * part.bytes)
+    return Component(part.kind, part.name, part.bytes, part.formula, part.inputs, part.basis, part.source, interval)
 
 
 def _share(phase: Phase, n_devices: int) -> Phase:

@@ -8,7 +8,9 @@ SCORES = "n_copies * batch_size * n_heads * queries * keys * score_bytes"
 """What `score_bytes` computes."""
 
 
-def score_bytes(n_copies: int, batch_size: int, n_heads: int, queries: int, keys: int, bytes_per_score: int) -> int:
+def score_bytes(
+    n_copies: int, batch_size: int, n_heads: int, queries: int, keys: int, bytes_per_score: int
+) -> int:
     """Return the bytes of score matrices: of each head, every query against every key.
 
     Examples:

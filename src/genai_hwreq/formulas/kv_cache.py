@@ -10,6 +10,7 @@ __all__ = [
     "cached_tokens",
     "compressed_cache_bytes",
     "latent_cache_bytes",
+    "merged_elements",
 ]
 
 ATTENTION_CACHE = "n_layers * batch_size * cached_tokens * n_kv_heads * (key_head_dim + value_head_dim) * element_bits // 8"
@@ -20,9 +21,7 @@ LATENT_CACHE = (
 )
 """What `latent_cache_bytes` computes."""
 
-COMPRESSED_CACHE = (
-    "n_layers * batch_size * (window_tokens * head_dim + merged_rows * (head_dim + index_head_dim)) * element_bits // 8"
-)
+COMPRESSED_CACHE = "n_layers * batch_size * (window_tokens * window_dim + merged_elements) * element_bits // 8"
 """What `compressed_cache_bytes` computes."""
 
 
@@ -83,22 +82,34 @@ def latent_cache_bytes(
 
 
 def compressed_cache_bytes(
-    n_layers: int,
-    batch_size: int,
-    window_tokens: int,
-    merged_rows: int,
-    head_dim: int,
-    index_head_dim: int,
-    element_bits: int,
+    n_layers: int, batch_size: int, window_tokens: int, window_dim: int, merged_elements: int, element_bits: int
 ) -> int:
-    """Return bytes of a window's rows, each key and value at once, and of merged rows with their index rows.
+    """Return bytes of a window's rows and of the merged rows of all tokens.
 
     Examples:
-        One layer that keeps 128 tokens and merges 4096 into 32 rows.
+        One layer that keeps 127 rows of 512 and 32 merged ones.
 
-        >>> compressed_cache_bytes(1, 1, 128, 32, 512, 0, 16)
-        163840
+        >>> compressed_cache_bytes(1, 1, 127, 512, 32 * 512, 16)
+        162816
 
     """
-    elements = window_tokens * head_dim + merged_rows * (head_dim + index_head_dim)
-    return n_layers * batch_size * elements * element_bits // 8
+    return n_layers * batch_size * (window_tokens * window_dim + merged_elements) * element_bits // 8
+
+
+def merged_elements(tokens: int, compress_tokens: int, row_dim: int, *, overlapping: bool) -> int:
+    """Return elements kept of tokens merged into one row each `compress_tokens`, with those that await merging.
+
+    Waiting tokens keep what the merged row will weigh: content and weight, twice as much where rows overlap.
+
+    Source: https://github.com/huggingface/transformers/blob/main/src/transformers/models/deepseek_v4/modeling_deepseek_v4.py
+
+    Examples:
+        >>> merged_elements(130, 128, 512, overlapping=False)
+        2560
+
+    """
+    if not compress_tokens:
+        return 0
+    waiting = 2 * (tokens % compress_tokens) * row_dim * (2 if overlapping else 1)
+    carried = 2 * compress_tokens * row_dim if overlapping and tokens >= compress_tokens else 0
+    return tokens // compress_tokens * row_dim + waiting + carried

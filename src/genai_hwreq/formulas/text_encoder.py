@@ -4,12 +4,19 @@ from __future__ import annotations
 
 __all__ = ["TEXT_ENCODE", "text_encode_bytes"]
 
-TEXT_ENCODE = "batch_size * text_tokens * ((n_layers + 2) * hidden_dim + 3 * intermediate_dim) * element_bytes"
+TEXT_ENCODE = (
+    "batch_size * text_tokens * ((n_layers + 2) * hidden_dim + 3 * intermediate_dim) * element_bytes"
+)
 """What `text_encode_bytes` computes."""
 
 
 def text_encode_bytes(
-    batch_size: int, text_tokens: int, n_layers: int, hidden_dim: int, intermediate_dim: int, element_bytes: int
+    batch_size: int,
+    text_tokens: int,
+    n_layers: int,
+    hidden_dim: int,
+    intermediate_dim: int,
+    element_bytes: int,
 ) -> int:
     """Return every layer's states, which pipelines ask for, and the last feed-forward network's tensors.
 

@@ -11,8 +11,7 @@ from math import isqrt
 __all__ = ["LEVEL", "TYPICAL", "level_bytes", "skip_elements", "typical_bytes", "typical_width"]
 
 LEVEL = (
-    "batch_size * (input_elements + skip_elements"
-    " + pixels * (copies_below * width_below + copies * width)) * element_bytes"
+    "batch_size * (held_elements + pixels * (copies_below * width_below + copies * width)) * element_bytes"
 )
 """What `level_bytes` computes."""
 
@@ -25,8 +24,7 @@ _KNOWN_PARAMS, _KNOWN_WIDTH = 859_520_964, 320
 
 def level_bytes(
     batch_size: int,
-    input_elements: int,
-    skip_elements: int,
+    held_elements: int,
     pixels: int,
     copies_below: int,
     width_below: int,
@@ -34,21 +32,25 @@ def level_bytes(
     width: int,
     element_bytes: int,
 ) -> int:
-    """Return the bytes alive in one level: `pixels` positions, tensors of its width and of the level below.
+    """Return the bytes alive in one level: tensors of its width and of the level below, and what is held meanwhile.
+
+    Held are the skips that are not yet used and the network's own input.
 
     Examples:
         Stable Diffusion 1.5 at 512 pixels, feed-forward network of the finest level: the level's output from
         below (640 wide), three skips of 320, and 21 tensors as wide as the level.
 
-        >>> level_bytes(1, 0, 3 * 4096 * 320, 4096, 1, 640, 21, 320, 2)
+        >>> level_bytes(1, 3 * 4096 * 320, 4096, 1, 640, 21, 320, 2)
         68157440
 
     """
     own = pixels * (copies_below * width_below + copies * width)
-    return batch_size * (input_elements + skip_elements + own) * element_bytes
+    return batch_size * (held_elements + own) * element_bytes
 
 
-def skip_elements(widths: tuple[int, ...], pixels: tuple[int, ...], n_residual_blocks: int, level: int) -> int:
+def skip_elements(
+    widths: tuple[int, ...], pixels: tuple[int, ...], n_residual_blocks: int, level: int
+) -> int:
     """Return the elements of the skips that are alive on the way up when `level` runs: its own and all finer ones.
 
     The way down leaves the first convolution's output, each residual block's, and each level's halved output.

@@ -119,7 +119,9 @@ class Attention:
         if not self.stored:
             return
         yield from self._projections(self.input_dim or hidden_dim)
-        yield from matrix("o_proj", "attention_output", hidden_dim, self.output_dim, has_bias=self.output_bias)
+        yield from matrix(
+            "o_proj", "attention_output", hidden_dim, self.output_dim, has_bias=self.output_bias
+        )
         for norm in self.norms:
             yield from norm.tensors()
         if self.sinks:
@@ -202,7 +204,9 @@ class LatentAttention:
     def tensors(self, hidden_dim: int) -> Iterator[Tensor]:
         """Yield the stored weights for a stream of `hidden_dim` elements."""
         yield from self._query(hidden_dim)
-        yield from matrix("kv_a_proj_with_mqa", "projection", self.latent_dim, hidden_dim, has_bias=self.has_bias)
+        yield from matrix(
+            "kv_a_proj_with_mqa", "projection", self.latent_dim, hidden_dim, has_bias=self.has_bias
+        )
         yield from Norm(name="kv_a_layernorm", dim=self.kv_lora_rank).tensors()
         expanded = self.n_heads * (self.qk_nope_head_dim + self.v_head_dim)
         yield from matrix("kv_b_proj", "attention_v", expanded, self.kv_lora_rank)
@@ -264,6 +268,8 @@ class CrossAttention:
         yield from matrix("cross.v_proj", "attention_v", kv_dim, self.source_dim)
         if self.query_bias:
             yield bias("cross.v_proj", kv_dim)
-        yield from matrix("cross.o_proj", "attention_output", hidden_dim, query_dim, has_bias=self.output_bias)
+        yield from matrix(
+            "cross.o_proj", "attention_output", hidden_dim, query_dim, has_bias=self.output_bias
+        )
         for norm in self.norms:
             yield from norm.tensors()

@@ -41,7 +41,7 @@ class Autoencoder:
     @property
     def scale(self) -> int:
         """Pixels along the side of one latent element."""
-        return 2 ** (len(self.widths) - 1)
+        return 1 << (len(self.widths) - 1)
 
     def tensors(self) -> Iterator[Tensor]:
         """Yield every stored weight."""

@@ -101,7 +101,7 @@ def network_inventory(part: PipelineNetwork) -> Inventory:
     if isinstance(network, Transformer):
         return transformer_inventory(network)
     if isinstance(network, UnknownNetwork):
-        tensors = (Tensor("weights", "projection", (1, network.n_params)),)
+        tensors: tuple[Tensor, ...] = (Tensor("weights", "projection", (1, network.n_params)),)
     else:
         tensors = tuple(network.tensors())
     return Inventory(groups=(TensorGroup(name="layers", tensors=tensors),))

@@ -74,7 +74,13 @@ def _unet(fields: Fields) -> UNet:
 
 
 def _refuse_variants(fields: Fields) -> None:
-    for name in ("class_embed_type", "num_class_embeds", "encoder_hid_dim", "time_cond_proj_dim", "only_cross_attention"):
+    for name in (
+        "class_embed_type",
+        "num_class_embeds",
+        "encoder_hid_dim",
+        "time_cond_proj_dim",
+        "only_cross_attention",
+    ):
         if fields.config.get(name):
             msg = f"{name} is {fields.config[name]!r}; UNets with it are not known yet"
             raise ConfigurationError(msg, field=name)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from genai_hwreq.errors import ConfigurationError
+from genai_hwreq.errors import ConfigurationError, QuantityError
 from genai_hwreq.models import Identity, TransformerModel
 from genai_hwreq.readers.hf_config._fields import Fields
 from genai_hwreq.readers.hf_config._registry import READERS
@@ -55,11 +55,16 @@ def read_config(config: Mapping[str, Any], identity: Identity | None = None) -> 
         raise _unknown(model_type)
     family = import_module(f"genai_hwreq.readers.hf_config.{READERS[model_type]}")
     read_towers = getattr(family, "read_towers", None)
+    try:
+        decoder, towers = family.read(fields), read_towers(fields) if read_towers else ()
+    except QuantityError as error:  # single fields were fine, but they contradict each other
+        msg = f"the {model_type!r} configuration contradicts itself: {error}"
+        raise ConfigurationError(msg) from error
     text = fields.section("text_config") or Fields({})
     return TransformerModel(
         identity=identity or _identity(fields, model_type),
-        decoder=family.read(fields),
-        towers=read_towers(fields) if read_towers else (),
+        decoder=decoder,
+        towers=towers,
         native_format=_native_format(fields, text),
         context_tokens=_context_tokens(fields) or _context_tokens(text),
     )

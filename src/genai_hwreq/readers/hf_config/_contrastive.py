@@ -19,7 +19,7 @@ from genai_hwreq.readers.hf_config._encoder import (
     vector,
 )
 from genai_hwreq.readers.hf_config._fields import Fields
-from genai_hwreq.readers.hf_config._vision_towers import clip_vision, shared_vision, siglip_vision
+from genai_hwreq.readers.hf_config._vision_towers import clip_vision, shared_vision
 
 if TYPE_CHECKING:
     from genai_hwreq.models import LayerRun
@@ -78,7 +78,7 @@ def read(fields: Fields) -> Transformer:
             return _closed(
                 _clip_text(text), _clip_projection("text_projection", fields, text, default_dim=512)
             )
-        case "siglip":
+        case "siglip" | "siglip2":
             scales = (vector("logit_scale", 1), vector("logit_bias", 1))
             return _closed(_siglip_text(text), scales)
         case "clip_text_model" | "clip_text_model_with_projection":
@@ -87,7 +87,7 @@ def read(fields: Fields) -> Transformer:
             projected = any("withprojection" in str(name).lower().replace("_", "") for name in names)
             weights = linear("text_projection", _projection_dim(fields), network.hidden_dim, bias=False)
             return _closed(network, weights) if projected else network
-        case "siglip_text_model":
+        case "siglip_text_model" | "siglip2_text_model":
             return _siglip_text(fields)
         case _:
             return shared_vision(fields, kind).network
@@ -110,7 +110,7 @@ def read_towers(fields: Fields) -> tuple[Tower, ...]:
             tower = clip_vision(vision)
             weights = _clip_projection("visual_projection", fields, vision, default_dim=768)
             return (evolve(tower, network=_closed(tower.network, (*weights, vector("logit_scale", 1)))),)
-        case "siglip":
-            return (siglip_vision(vision),)
+        case "siglip" | "siglip2" as kind:
+            return (shared_vision(vision, f"{kind}_vision_model"),)
         case _:
             return ()

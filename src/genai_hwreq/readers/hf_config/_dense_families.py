@@ -68,11 +68,11 @@ def _lambdas(fields: Fields) -> tuple[Tensor, ...]:
 FAMILIES: dict[str, Family] = {
     "llama": Family(windows=no_windows),
     "iquestcoder": Family(windows=no_windows, defaults={"num_key_value_heads": 8, "head_dim": 128}),
-    "mistral": Family(
-        traits=DecoderTraits(bias_field=None), defaults={"num_key_value_heads": 8, "sliding_window": 4096}
+    "mistral": Family(  # published configurations state their window, so an absent one is none
+        traits=DecoderTraits(bias_field=None), defaults={"num_key_value_heads": 8}
     ),
     "ministral": Family(
-        traits=DecoderTraits(bias_field=None), defaults={"num_key_value_heads": 8, "sliding_window": 4096}
+        traits=DecoderTraits(bias_field=None), defaults={"num_key_value_heads": 8}
     ),
     "ministral3": Family(
         traits=DecoderTraits(bias_field=None), defaults={"num_key_value_heads": 8, "head_dim": 128}

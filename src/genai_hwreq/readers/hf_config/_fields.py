@@ -6,14 +6,12 @@ hostile or damaged file ends in a `ConfigurationError` that names the field, nev
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 from attrs import frozen
 
 from genai_hwreq.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 __all__ = ["Fields"]
 

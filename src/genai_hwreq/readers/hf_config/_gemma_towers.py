@@ -1,52 +1,75 @@
-"""Gemma 4 with its towers: a vision transformer and, in the small ones, a conformer that hears."""
+"""Gemma 3n and Gemma 4 with their towers: one that sees and, in the small models, a conformer that hears."""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 from attrs import evolve
 
 from genai_hwreq.models import Attention, Dense, Layer, Norm, Tensor, Tower, Transformer
 from genai_hwreq.readers.hf_config._composite import read_text, text_fields
-from genai_hwreq.readers.hf_config._encoder import (
-    encoder_depth,
-    image_sides,
-    flatten,
-    layer_run,
-    linear,
-    vector,
-)
+from genai_hwreq.readers.hf_config._conformer import gemma3n_audio, gemma4_audio
+from genai_hwreq.readers.hf_config._encoder import encoder_depth, image_sides, layer_run, linear, norm_weights
+from genai_hwreq.readers.hf_config._fields import Fields
 from genai_hwreq.readers.hf_config._gemma_text import with_defaults
+from genai_hwreq.readers.hf_config._mobilenet import mobilenet_v5
 from genai_hwreq.readers.hf_config._projectors import gemma4_projector
 
-if TYPE_CHECKING:
-    from genai_hwreq.readers.hf_config._fields import Fields
+__all__ = ["gemma4_vision", "read", "read_towers"]
 
-__all__ = ["gemma4_audio", "gemma4_vision", "read", "read_towers"]
+
+_TEXT = {"gemma3n": "gemma3n_text", "gemma4": "gemma4_text"}
+
+
+def _text_type(fields: Fields) -> str:
+    return _TEXT[fields.text("model_type", default="gemma4")]
 
 
 def read(fields: Fields) -> Transformer:
     """Read the decoder."""
-    return read_text(fields, "gemma4_text", tied=fields.flag("tie_word_embeddings", default=True))
+    return read_text(fields, _text_type(fields), tied=fields.flag("tie_word_embeddings", default=True))
 
 
 def read_towers(fields: Fields) -> tuple[Tower, ...]:
-    """Read those towers that the configuration has."""
-    text_dim = with_defaults(text_fields(fields, "gemma4_text")).count("hidden_size")
+    """Read Gemma 3n's two towers, or those that Gemma 4's configuration has."""
+    text_type = _text_type(fields)
+    text_dim = with_defaults(text_fields(fields, text_type)).count("hidden_size")
     vision, audio = fields.section("vision_config"), fields.section("audio_config")
+    if text_type == "gemma3n_text":
+        return _gemma3n_towers(vision or Fields({}), audio or Fields({}), text_dim)
     towers: tuple[Tower, ...] = ()
     if vision is not None:
         tower = gemma4_vision(vision)
-        projector = gemma4_projector(fields, vision, tower.network.hidden_dim, text_dim)
         tokens = fields.optional_count("vision_soft_tokens_per_image") or tower.output_tokens
-        network = evolve(tower.network, closing=tower.network.closing + projector)
-        towers += (evolve(tower, network=network, output_tokens=tokens),)
+        projector = gemma4_projector(fields, vision, tower.network.hidden_dim, text_dim)
+        towers += (_with_projector(evolve(tower, output_tokens=tokens), projector),)
     if audio is not None:
-        tower = gemma4_audio(audio)
         output = audio.count("output_proj_dims", default=1536)
         projector = linear("embed_audio.embedding_projection", text_dim, output, bias=False)
-        towers += (evolve(tower, network=evolve(tower.network, closing=tower.network.closing + projector)),)
+        towers += (_with_projector(gemma4_audio(audio), projector),)
     return towers
+
+
+def _gemma3n_towers(vision: Fields, audio: Fields, text_dim: int) -> tuple[Tower, ...]:
+    seeing, hearing = mobilenet_v5(), gemma3n_audio(audio)
+    vision_dim = seeing.network.hidden_dim
+    return (
+        _with_projector(seeing, _embedder("embed_vision", vision, vision_dim, text_dim)),
+        _with_projector(hearing, _embedder("embed_audio", audio, hearing.network.hidden_dim, text_dim)),
+    )
+
+
+def _embedder(name: str, fields: Fields, dim: int, text_dim: int) -> tuple[Tensor, ...]:
+    """Return Gemma 3n's projector, which also embeds the few special tokens of its modality."""
+    words = fields.count("vocab_size", default=128)
+    return (
+        Tensor(f"{name}.embedding.weight", "embedding", (words, dim)),
+        *norm_weights(f"{name}.hard_embedding_norm", dim, "rms"),
+        *norm_weights(f"{name}.soft_embedding_norm", dim, "rms"),
+        *linear(f"{name}.embedding_projection", text_dim, dim, bias=False),
+    )
+
+
+def _with_projector(tower: Tower, projector: tuple[Tensor, ...]) -> Tower:
+    return evolve(tower, network=evolve(tower.network, closing=tower.network.closing + projector))
 
 
 def gemma4_vision(fields: Fields) -> Tower:
@@ -90,59 +113,4 @@ def _gemma4_vision_layer(fields: Fields, dim: int) -> Layer:
     )
     return Layer(
         mixers=(mixer,), feed_forward=(network,), norms=tuple(Norm(name=name, dim=dim) for name in names)
-    )
-
-
-def gemma4_audio(fields: Fields) -> Tower:
-    """Read the conformer: two convolutions shorten the spectrogram, each layer has two half-step networks."""
-    dim = fields.count("hidden_size", default=1024)
-    channels = fields.counts("subsampling_conv_channels", minimum=1) or (128, 32)
-    first, second = channels[0], channels[-1]
-    joined = max(1, first // 4) * second  # each convolution halves the bands, which are as many as channels
-    output = fields.count("output_proj_dims", default=1536)
-    network = Transformer(
-        model_type="gemma4_audio",
-        hidden_dim=dim,
-        embeddings=(
-            Tensor("subsample_conv_projection.layer0.conv.weight", "convolution", (first, 1, 3, 3)),
-            *Norm(name="subsample_conv_projection.layer0.norm", dim=first, kind="layer").tensors(),
-            Tensor("subsample_conv_projection.layer1.conv.weight", "convolution", (second, first, 3, 3)),
-            *Norm(name="subsample_conv_projection.layer1.norm", dim=second, kind="layer").tensors(),
-            *linear("subsample_conv_projection.input_proj_linear", dim, joined, bias=False),
-        ),
-        layers=layer_run(_conformer_layer(fields, dim), encoder_depth(fields, 12)),
-        closing=linear("output_proj", output, dim),
-    )
-    return Tower(role="audio", network=network)
-
-
-def _conformer_layer(fields: Fields, dim: int) -> Layer:
-    heads = fields.count("num_attention_heads", default=8)
-    head_dim = max(1, dim // heads)
-    half_step = Dense(intermediate_dim=4 * dim, gated=False)
-    names = (
-        "feed_forward1.pre_layer_norm",
-        "feed_forward1.post_layer_norm",
-        "feed_forward2.pre_layer_norm",
-        "feed_forward2.post_layer_norm",
-        "norm_pre_attn",
-        "norm_post_attn",
-        "lconv1d.pre_layer_norm",
-        "lconv1d.conv_norm",
-        "norm_out",
-    )
-    kernel = fields.count("conv_kernel_size", default=5)
-    return Layer(
-        mixers=(Attention(n_heads=heads, n_kv_heads=heads, head_dim=head_dim),),
-        feed_forward=(half_step, half_step),
-        norms=tuple(Norm(name=name, dim=dim) for name in names),
-        extra=flatten(
-            (
-                (vector("self_attn.per_dim_scale", head_dim),),
-                linear("self_attn.relative_k_proj", heads * head_dim, dim, bias=False),
-                linear("lconv1d.linear_start", 2 * dim, dim, bias=False),
-                (Tensor("lconv1d.depthwise_conv1d.weight", "convolution", (dim, 1, kernel)),),
-                linear("lconv1d.linear_end", dim, dim, bias=False),
-            )
-        ),
     )

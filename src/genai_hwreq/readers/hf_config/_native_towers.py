@@ -1,4 +1,4 @@
-"""Vision towers that belong to one family: Qwen-VL, GLM-V, Llama 4, Kimi, Step.
+"""Vision towers that belong to one family: Qwen-VL, GLM-V, Llama 4, Kimi, Step, MiniMax.
 
 As in `_vision_towers`, each function returns the network; the mergers of Qwen and GLM, which already
 put out rows as wide as the decoder, are part of it.
@@ -33,6 +33,7 @@ __all__ = [
     "glm4v_vision",
     "kimi_vision",
     "llama4_vision",
+    "minimax_vision",
     "qwen2_5_vl_vision",
     "qwen2_vl_vision",
     "qwen3_vl_vision",
@@ -124,6 +125,23 @@ def step_vision(fields: Fields) -> Tower:
         ),
     )
     return Tower(role="vision", network=network, stream_tokens=patches, output_tokens=max(1, patches // 16))
+
+
+def minimax_vision(fields: Fields) -> Tower:
+    """Read MiniMax M3's vision transformer: CLIP's layers, with rotary positions and no class token."""
+    dim = fields.count("hidden_size", default=1280)
+    frames = fields.count("temporal_patch_size", default=2)
+    layer = plain_layer(fields, dim, heads=16, intermediate=5120, activation="gelu")
+    network = Transformer(
+        model_type="minimax_m3_vl_vision",
+        hidden_dim=dim,
+        embeddings=(
+            *patch_convolution("embeddings.proj", fields, dim, patch_px=14, frames=frames, bias=False),
+            *norm_weights("pre_layrnorm", dim),
+        ),
+        layers=layer_run(layer, encoder_depth(fields, 32)),
+    )
+    return Tower(role="vision", network=network)
 
 
 def qwen2_vl_vision(fields: Fields) -> Tower:

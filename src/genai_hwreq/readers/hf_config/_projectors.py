@@ -16,18 +16,22 @@ if TYPE_CHECKING:
 __all__ = [
     "aya_projector",
     "cohere_projector",
+    "deepseek_projector",
     "gemma3_projector",
     "gemma4_projector",
     "idefics3_projector",
     "internvl_projector",
     "kimi_projector",
+    "lfm2_projector",
     "llama4_projector",
     "llava_next_projector",
     "llava_projector",
+    "minimax_projector",
     "mistral3_projector",
     "no_projector",
     "paligemma_projector",
     "step_projector",
+    "vipllava_projector",
 ]
 
 
@@ -52,6 +56,51 @@ def llava_projector(fields: Fields, tower: Fields, dim: int, text_dim: int) -> t
 def llava_next_projector(fields: Fields, tower: Fields, dim: int, text_dim: int) -> tuple[Tensor, ...]:
     """Return Llava's projector and the row that ends each line of an image's tiles."""
     return (*llava_projector(fields, tower, dim, text_dim), vector("image_newline", text_dim))
+
+
+def vipllava_projector(fields: Fields, tower: Fields, dim: int, text_dim: int) -> tuple[Tensor, ...]:  # noqa: ARG001
+    """Return a norm and two linear layers over the rows of several vision layers, five of them by default."""
+    n_features = (
+        _n_feature_layers(fields) if fields.has("vision_feature_layers", "vision_feature_layer") else 5
+    )
+    features = dim * n_features
+    return (
+        *norm_weights("multi_modal_projector.projector_layernorm", features),
+        *linear("multi_modal_projector.linear_1", text_dim, features),
+        *linear("multi_modal_projector.linear_2", text_dim, text_dim),
+    )
+
+
+def deepseek_projector(fields: Fields, tower: Fields, dim: int, text_dim: int) -> tuple[Tensor, ...]:  # noqa: ARG001
+    """Return two linear layers."""
+    return (*linear("aligner.linear1", text_dim, dim), *linear("aligner.linear2", text_dim, text_dim))
+
+
+def lfm2_projector(fields: Fields, tower: Fields, dim: int, text_dim: int) -> tuple[Tensor, ...]:  # noqa: ARG001
+    """Return two linear layers over rows shuffled together, after a norm unless it is left out."""
+    inner, has_bias = (
+        fields.count("projector_hidden_size", default=2560),
+        fields.flag("projector_bias", default=True),
+    )
+    merged = dim * fields.count("downsample_factor", default=2) ** 2
+    has_norm = fields.flag("projector_use_layernorm", default=True)
+    return (
+        *(norm_weights("multi_modal_projector.layer_norm", merged) if has_norm else ()),
+        *linear("multi_modal_projector.linear_1", inner, merged, bias=has_bias),
+        *linear("multi_modal_projector.linear_2", text_dim, inner, bias=has_bias),
+    )
+
+
+def minimax_projector(fields: Fields, tower: Fields, dim: int, text_dim: int) -> tuple[Tensor, ...]:
+    """Return two linear layers over single rows, then two over merged neighbours."""
+    inner = fields.count("projector_hidden_size", default=6144)
+    merged = text_dim * tower.count("spatial_merge_size", default=2) ** 2
+    return (
+        *linear("multi_modal_projector.linear_1", inner, dim),
+        *linear("multi_modal_projector.linear_2", text_dim, inner),
+        *linear("multi_modal_projector.merge_linear_1", inner, merged),
+        *linear("multi_modal_projector.merge_linear_2", text_dim, inner),
+    )
 
 
 def mistral3_projector(fields: Fields, tower: Fields, dim: int, text_dim: int) -> tuple[Tensor, ...]:  # noqa: ARG001

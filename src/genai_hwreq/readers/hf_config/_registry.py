@@ -193,6 +193,15 @@ READERS: dict[str, str] = {
     "xlstm": "_xlstm",
     "marian": "_encoder_decoders",
     "kimi_vl": "_vision_language",
+    "vipllava": "_vision_language",
+    "deepseek_vl": "_vision_language",
+    "lfm2_vl": "_vision_language",
+    "glm46v": "_vision_language",
+    "minimax_m3_vl": "_vision_language",
+    "siglip2": "_contrastive",
+    "siglip2_vision_model": "_contrastive",
+    "pixtral": "_contrastive",
+    "gemma3n": "_gemma_towers",
 }
 """`model_type` → module of this package. A module offers `read(fields)`, which returns the decoder,
 and may offer `read_towers(fields)`, which returns the networks beside it."""

@@ -75,7 +75,9 @@ def _kind(fields: Fields) -> str:
 
 def read(fields: Fields) -> Transformer:
     """Read the decoder of Voxtral or Qwen2-Audio, whose head is always its own."""
-    return read_text(fields, _DEFAULT_TEXT[_kind(fields)], tied=False)
+    kind = _kind(fields)
+    absent = {"head_dim": 128} if kind == "voxtral" else {}
+    return read_text(fields, _DEFAULT_TEXT[kind], tied=False, absent=absent)
 
 
 def read_towers(fields: Fields) -> tuple[Tower, ...]:

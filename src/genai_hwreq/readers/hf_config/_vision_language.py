@@ -99,9 +99,13 @@ FAMILIES: dict[str, VisionLanguage] = {
             ("image_size", 512),
         ),
     ),
+    "deepseek_vl": VisionLanguage(
+        text="llama", vision=_SIGLIP, projector=projectors.deepseek_projector, tied=True
+    ),
     "gemma3": VisionLanguage(
         text="gemma3_text", vision=gemma3_vision, projector=projectors.gemma3_projector, tied=True
     ),
+    "glm46v": VisionLanguage(text="glm4v_text", vision=native.glm4v_vision),
     "glm4v": VisionLanguage(text="glm4v_text", vision=native.glm4v_vision, tied_by="either"),
     "glm4v_moe": VisionLanguage(text="glm4v_moe_text", vision=native.glm4v_vision, tied_by="either"),
     "idefics3": VisionLanguage(text="llama", vision=idefics3_vision, projector=projectors.idefics3_projector),
@@ -122,6 +126,12 @@ FAMILIES: dict[str, VisionLanguage] = {
         vision=native.kimi_vision,
         projector=projectors.kimi_projector,
         text_absent=(("q_lora_rank", None),),
+    ),
+    "lfm2_vl": VisionLanguage(
+        text="lfm2",
+        vision=partial(shared_vision, default="siglip2_vision_model"),
+        projector=projectors.lfm2_projector,
+        tied=True,
     ),
     "llama4": VisionLanguage(
         text="llama4_text", vision=native.llama4_vision, projector=projectors.llama4_projector, tied_by="text"
@@ -146,11 +156,18 @@ FAMILIES: dict[str, VisionLanguage] = {
         tied_by="either",
         vision_defaults=(*_SIGLIP_SO400M, ("num_hidden_layers", 26), ("image_size", 384)),
     ),
+    "minimax_m3_vl": VisionLanguage(
+        text="minimax_m3_vl_text",
+        vision=native.minimax_vision,
+        projector=projectors.minimax_projector,
+        tied_by="either",
+    ),
     "mistral3": VisionLanguage(
         text="mistral",
         vision=_PIXTRAL,
         projector=projectors.mistral3_projector,
         tied=True,
+        text_absent=(("sliding_window", None),),
         vision_defaults=(("image_size", 1540), ("patch_size", 14)),
     ),
     "paligemma": VisionLanguage(
@@ -173,6 +190,9 @@ FAMILIES: dict[str, VisionLanguage] = {
     "qwen3_vl_moe": VisionLanguage(text="qwen3_vl_moe_text", vision=native.qwen3_vl_vision),
     "smolvlm": VisionLanguage(text="llama", vision=idefics3_vision, projector=projectors.idefics3_projector),
     "step3p7": VisionLanguage(text="step3p5", vision=native.step_vision, projector=projectors.step_projector),
+    "vipllava": VisionLanguage(
+        text="llama", vision=_CLIP, projector=projectors.vipllava_projector, vision_defaults=_CLIP_LARGE
+    ),
 }
 """Each family's parts, by `model_type`."""
 

@@ -14,6 +14,7 @@ from genai_hwreq.readers.hf_config._encoder import (
     EncoderTraits,
     encoder_depth,
     flatten,
+    image_sides,
     layer_run,
     linear,
     n_patches,
@@ -62,16 +63,27 @@ def siglip_vision(fields: Fields) -> Tower:
     """Read SigLIP's vision transformer: no class token, and a pooling head unless it is left out."""
     dim = fields.count("hidden_size", default=768)
     patches = n_patches(fields, image_px=224, patch_px=16)
+    patch = patch_convolution("patch_embedding", fields, dim, patch_px=16, bias=True)
+    return _siglip(fields, "siglip_vision_model", dim, patches, patch)
+
+
+def siglip2_vision(fields: Fields) -> Tower:
+    """Read SigLIP 2's vision transformer: SigLIP's, for patches that come unfolded, as many as the image has."""
+    dim = fields.count("hidden_size", default=768)
+    sides = image_sides(fields, "patch_size", 16)
+    unfolded = fields.count("num_channels", default=3) * sides[0] * sides[1]
+    patches = fields.count("num_patches", default=256)
+    return _siglip(fields, "siglip2_vision_model", dim, patches, linear("patch_embedding", dim, unfolded))
+
+
+def _siglip(fields: Fields, model_type: str, dim: int, patches: int, patch: tuple[Tensor, ...]) -> Tower:
     intermediate = fields.count("intermediate_size", default=3072)
     layer = plain_layer(fields, dim, heads=12, intermediate=3072, activation="gelu_pytorch_tanh")
     has_head = fields.flag("vision_use_head", default=True)
     network = Transformer(
-        model_type="siglip_vision_model",
+        model_type=model_type,
         hidden_dim=dim,
-        embeddings=(
-            *patch_convolution("patch_embedding", fields, dim, patch_px=16, bias=True),
-            Tensor("position_embedding.weight", "position_embedding", (patches, dim)),
-        ),
+        embeddings=(*patch, Tensor("position_embedding.weight", "position_embedding", (patches, dim))),
         layers=layer_run(layer, encoder_depth(fields, 12)),
         closing=norm_weights("post_layernorm", dim)
         + (_attention_pool(dim, intermediate) if has_head else ()),
@@ -163,6 +175,7 @@ _KINDS: dict[str, Callable[[Fields], Tower]] = {
     "idefics3_vision": idefics3_vision,
     "internvl_vision": internvl_vision,
     "pixtral": pixtral_vision,
+    "siglip2_vision_model": siglip2_vision,
     "siglip_vision_model": siglip_vision,
     "smolvlm_vision": idefics3_vision,
 }

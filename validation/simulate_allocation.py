@@ -1,0 +1,210 @@
+"""Replay the tensor allocations of a transformers decoder on fake CUDA tensors, without a GPU.
+
+Every tensor that the framework's own code creates is counted with PyTorch's 512-byte rounding and dropped when
+its storage dies, so the peak and the list of tensors alive at the peak come from the code that really runs.
+Fused attention is replaced by what its CUDA kernel allocates, chosen as `sdp_utils.cpp` chooses on an A100.
+
+Run: python validation/simulate_allocation.py '{"model_type": "llama", ...}' --batch 1 --tokens 512
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import functools
+import inspect
+import json
+import subprocess
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from allocation_ledger import Ledger, Live, Recorder, rounded
+from fused_attention import Attention
+from torch._subclasses.fake_tensor import FakeTensorMode
+
+
+@dataclass
+class Stage:
+    """Peak of one stage."""
+
+    peak: int
+    kv: int
+    at_peak: list[Live]
+    moments: dict[str, tuple[int, list[Live]]] = field(default_factory=dict)
+
+
+@dataclass
+class Simulation:
+    """Everything one model's run shows."""
+
+    weights: int
+    prefill: Stage | None = None
+    decode: Stage | None = None
+    kernels: dict[str, int] = field(default_factory=dict)
+
+
+def config_of(arch: dict[str, Any]) -> Any:
+    """Build a config object from facts spelled as in a Hub config.json."""
+    from transformers import AutoConfig
+
+    facts = {k: v for k, v in arch.items() if k not in ("model_type", "n_params")}
+    return AutoConfig.for_model(arch["model_type"], **facts)
+
+
+class Simulator:
+    """A model built once, of which runs are replayed."""
+
+    def __init__(
+        self, arch: dict[str, Any], dtype: torch.dtype = torch.bfloat16, attention: str = "sdpa"
+    ) -> None:
+        from transformers import AutoModelForCausalLM
+
+        patch_for_fake_cuda()
+        self.mode = FakeTensorMode(allow_non_fake_inputs=True)
+        self.ledger = Ledger()
+        self.config = config_of(arch)
+        quiet = Ledger(with_stack=False)
+        with self.mode, torch.device("cuda"), torch.no_grad(), Attention(), Recorder(quiet):
+            self.model = AutoModelForCausalLM.from_config(
+                self.config, dtype=dtype, attn_implementation=attention
+            )
+        self.model.eval()
+        self.config = self.model.config
+        for tensor in [*self.model.parameters(), *self.model.buffers()]:
+            self.ledger.add(tensor, "weight")
+        self.weights = self.ledger.current
+
+    def run(
+        self, batch: int, tokens: int, logits: str = "last", padded: bool = False, decode: bool = True
+    ) -> Simulation:
+        result = Simulation(self.weights)
+        attention = Attention()
+        with self.mode, torch.no_grad(), torch.device("cuda"), attention, Recorder(self.ledger):
+            ids = torch.empty(batch, tokens, dtype=torch.int64)
+            mask = torch.empty(batch, tokens, dtype=torch.int64) if padded else None
+            cache: Any = None
+            self.ledger.reset_peak()
+            out = self.step(ids, mask, cache, logits)
+            result.kernels = dict(attention.kernels)
+            cache = getattr(out, "past_key_values", None) or getattr(out, "cache_params", None) or cache
+            kv = cache_bytes(cache)
+            result.prefill = Stage(self.ledger.peak, kv, self.ledger.at_peak, self.ledger.moments)
+            del out
+            # As in generate: prompt ids stay, the mask is replaced by one that is a token longer.
+            if decode:
+                next_id = ids[:, -1:].contiguous()
+                mask = torch.empty(batch, tokens + 1, dtype=torch.int64) if padded else None
+                self.ledger.reset_peak()
+                out = self.step(next_id, mask, cache, logits)
+                result.decode = Stage(
+                    self.ledger.peak, cache_bytes(cache), self.ledger.at_peak, self.ledger.moments
+                )
+                del out
+            del cache
+        return result
+
+    def step(self, ids: torch.Tensor, mask: torch.Tensor | None, cache: Any, logits: str) -> Any:
+        names = inspect.signature(self.model.forward).parameters
+        extra: dict[str, Any] = {}
+        if logits == "last" and "logits_to_keep" in names:
+            extra["logits_to_keep"] = 1
+        if cache is not None:
+            extra["cache_params" if "cache_params" in names else "past_key_values"] = cache
+        return self.model(input_ids=ids, attention_mask=mask, use_cache=True, **extra)
+
+
+def cache_bytes(cache: Any) -> int:
+    """Sum the storages that hang on a cache object, each once."""
+    seen: dict[int, int] = {}
+
+    def visit(value: Any, depth: int) -> None:
+        if isinstance(value, torch.Tensor):
+            if value.device.type == "cuda":
+                storage = value.untyped_storage()
+                seen[storage._cdata] = rounded(storage.nbytes())
+        elif isinstance(value, dict):
+            for item in value.values():
+                visit(item, depth + 1)
+        elif isinstance(value, (list, tuple)):
+            for item in value:
+                visit(item, depth + 1)
+        elif hasattr(value, "__dict__") and depth < 5 and type(value).__module__.startswith("transformers"):
+            visit({k: v for k, v in vars(value).items() if k != "config"}, depth + 1)
+
+    visit(cache, 0)
+    return sum(seen.values())
+
+
+DEVICE_GUARD = """#include <c10/core/impl/DeviceGuardImplInterface.h>
+static c10::impl::DeviceGuardImplRegistrar registrar(
+    c10::DeviceType::CUDA, new c10::impl::NoOpDeviceGuardImpl<c10::DeviceType::CUDA>());
+"""
+
+
+@functools.cache
+def patch_for_fake_cuda() -> None:
+    """Register a device guard that does nothing and answer what transformers asks about the device.
+
+    A PyTorch built without CUDA has no guard for the device type, and indexing or copying a fake CUDA tensor
+    would fail for want of it.
+    """
+    folder = Path(tempfile.mkdtemp())
+    source, library = folder / "guard.cpp", folder / "guard.so"
+    source.write_text(DEVICE_GUARD)
+    root = Path(torch.__file__).parent
+    options = ["-std=c++20", "-fPIC", "-shared", f"-I{root}/include", f"-L{root}/lib", "-lc10"]
+    subprocess.run(["g++", str(source), *options, "-o", str(library)], check=True)
+    ctypes.CDLL(str(library))
+    from transformers import PreTrainedModel
+
+    torch.cuda.get_device_capability = lambda *a, **k: (8, 0)  # type: ignore[assignment]
+    PreTrainedModel.initialize_weights = lambda self: None
+
+
+def live_table(records: list[Live], top: int = 14) -> str:
+    """Format tensors that were alive together, largest first."""
+    groups: dict[tuple[Any, ...], list[Live]] = {}
+    for record in records:
+        if record.op != "weight":
+            groups.setdefault((record.shape, record.dtype, record.op, record.where), []).append(record)
+    rows = sorted(groups.items(), key=lambda kv: -sum(r.n_bytes for r in kv[1]))
+    return "\n".join(
+        f"  {sum(r.n_bytes for r in rs):>13,}  {len(rs)}x {shape} {dtype} {op} | {where}"
+        for (shape, dtype, op, where), rs in rows[:top]
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("arch", help="JSON object spelled as a Hub config.json")
+    parser.add_argument("--batch", type=int, default=1)
+    parser.add_argument("--tokens", type=int, default=512)
+    parser.add_argument("--attention", default="sdpa")
+    parser.add_argument("--dtype", default="bfloat16")
+    parser.add_argument("--logits", default="last", choices=("last", "all"))
+    parser.add_argument("--padded", action="store_true")
+    args = parser.parse_args()
+    sim = Simulator(json.loads(args.arch), getattr(torch, args.dtype), args.attention)
+    run = sim.run(args.batch, args.tokens, args.logits, args.padded)
+    for name in ("prefill", "decode"):
+        stage = getattr(run, name)
+        print(
+            name,
+            "weights",
+            run.weights,
+            "kv",
+            stage.kv,
+            "peak",
+            stage.peak,
+            "act",
+            stage.peak - run.weights - stage.kv,
+        )
+        print(live_table(stage.at_peak))
+    print(run.kernels)
+
+
+if __name__ == "__main__":
+    main()
