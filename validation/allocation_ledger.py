@@ -25,11 +25,18 @@ class Live:
     """One storage that is alive, and where it came from."""
 
     n_bytes: int
+    """Its size, rounded as the allocator rounds."""
+
     shape: tuple[int, ...]
     dtype: str
     op: str
+    """The operator that made it."""
+
     where: str
+    """The line of model code that called the operator, and its caller."""
+
     order: int
+    """How many storages were made before it."""
 
 
 @dataclass
@@ -45,11 +52,13 @@ class Ledger:
     moments: dict[str, tuple[int, list[Live]]] = field(default_factory=dict)
 
     def reset_peak(self) -> None:
+        """Start a stage: its peak is at least what is alive now."""
         self.moments = {}
         self.peak = self.current
         self.at_peak = list(self.live.values())
 
     def add(self, tensor: torch.Tensor, op: str) -> None:
+        """Count a tensor's storage, once, until it dies."""
         if tensor.device.type != "cuda":
             return
         storage = tensor.untyped_storage()
@@ -72,9 +81,11 @@ class Ledger:
                 self.moments[module] = (self.current, self.temporaries())
 
     def temporaries(self) -> list[Live]:
+        """Return what is alive, without the weights."""
         return [r for r in self.live.values() if r.op != "weight"]
 
     def drop(self, key: int, record: Live) -> None:
+        """Forget a storage that died."""
         if self.live.get(key) is record:
             del self.live[key]
             self.current -= record.n_bytes

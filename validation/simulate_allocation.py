@@ -31,9 +31,20 @@ class Stage:
     """Peak of one stage."""
 
     peak: int
+    """Bytes alive at the peak, weights and caches included."""
+
     kv: int
+    """Bytes of the cache when the stage is over."""
+
     at_peak: list[Live]
+    """Tensors alive at the peak, without the weights."""
+
     moments: dict[str, tuple[int, list[Live]]] = field(default_factory=dict)
+    """For each module class, the highest figure while it was at work, and the tensors alive then."""
+
+    def activations(self, weights: int) -> int:
+        """Return the working memory: the peak without weights and final cache."""
+        return self.peak - weights - self.kv
 
 
 @dataclass
@@ -41,9 +52,16 @@ class Simulation:
     """Everything one model's run shows."""
 
     weights: int
+    """Bytes of parameters and buffers."""
+
     prefill: Stage | None = None
+    """Reading the prompt."""
+
     decode: Stage | None = None
+    """The first step after it."""
+
     kernels: dict[str, int] = field(default_factory=dict)
+    """Calls of fused attention, by the kernel that CUDA would choose."""
 
 
 def config_of(arch: dict[str, Any]) -> Any:
@@ -80,6 +98,7 @@ class Simulator:
     def run(
         self, batch: int, tokens: int, logits: str = "last", padded: bool = False, decode: bool = True
     ) -> Simulation:
+        """Replay a prompt, and one step after it, as `generate` runs them."""
         result = Simulation(self.weights)
         attention = Attention()
         with self.mode, torch.no_grad(), torch.device("cuda"), attention, Recorder(self.ledger):
@@ -107,6 +126,7 @@ class Simulator:
         return result
 
     def step(self, ids: torch.Tensor, mask: torch.Tensor | None, cache: Any, logits: str) -> Any:
+        """Call the model once, with the arguments its class takes."""
         names = inspect.signature(self.model.forward).parameters
         extra: dict[str, Any] = {}
         if logits == "last" and "logits_to_keep" in names:
@@ -178,6 +198,7 @@ def live_table(records: list[Live], top: int = 14) -> str:
 
 
 def main() -> None:
+    """Replay one configuration and list what is alive at its peaks."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("arch", help="JSON object spelled as a Hub config.json")
     parser.add_argument("--batch", type=int, default=1)
@@ -191,17 +212,8 @@ def main() -> None:
     run = sim.run(args.batch, args.tokens, args.logits, args.padded)
     for name in ("prefill", "decode"):
         stage = getattr(run, name)
-        print(
-            name,
-            "weights",
-            run.weights,
-            "kv",
-            stage.kv,
-            "peak",
-            stage.peak,
-            "act",
-            stage.peak - run.weights - stage.kv,
-        )
+        working = stage.activations(run.weights)
+        print(f"{name}: weights {run.weights} cache {stage.kv} peak {stage.peak} activations {working}")
         print(live_table(stage.at_peak))
     print(run.kernels)
 

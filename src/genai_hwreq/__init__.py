@@ -26,16 +26,26 @@ if TYPE_CHECKING:
     )
     from genai_hwreq.estimates import Assumption, Component, DeviceMemory, Estimate, Phase
     from genai_hwreq.estimation import estimate_vram
-    from genai_hwreq.placement import Placement
+    from genai_hwreq.placement import Placement, Sharding
     from genai_hwreq.planning import Check, Fit, check, fits
     from genai_hwreq.planning.table import recommendation_table
     from genai_hwreq.provenance import Source
     from genai_hwreq.ranges import ByteRange
     from genai_hwreq.readers import read_model
-    from genai_hwreq.workloads import Generation, ImageGeneration
+    from genai_hwreq.workloads import (
+        AudioGeneration,
+        Full,
+        Generation,
+        ImageGeneration,
+        Lora,
+        Training,
+        Transcription,
+        VideoGeneration,
+    )
 
 __all__ = [
     "Assumption",
+    "AudioGeneration",
     "ByteRange",
     "Catalog",
     "Check",
@@ -43,11 +53,17 @@ __all__ = [
     "DeviceMemory",
     "Estimate",
     "Fit",
+    "Full",
     "Generation",
     "ImageGeneration",
+    "Lora",
     "Phase",
     "Placement",
+    "Sharding",
     "Source",
+    "Training",
+    "Transcription",
+    "VideoGeneration",
     "check",
     "engines",
     "errors",
@@ -71,6 +87,7 @@ _SUBMODULES = frozenset({"engines", "errors", "units"})
 
 _HOMES = {
     "Assumption": "estimates",
+    "AudioGeneration": "workloads",
     "ByteRange": "ranges",
     "Catalog": "catalog",
     "Check": "planning",
@@ -78,11 +95,17 @@ _HOMES = {
     "DeviceMemory": "estimates",
     "Estimate": "estimates",
     "Fit": "planning",
+    "Full": "workloads",
     "Generation": "workloads",
     "ImageGeneration": "workloads",
+    "Lora": "workloads",
     "Phase": "estimates",
     "Placement": "placement",
+    "Sharding": "placement",
     "Source": "provenance",
+    "Training": "workloads",
+    "Transcription": "workloads",
+    "VideoGeneration": "workloads",
     "check": "planning",
     "estimate_vram": "estimation",
     "fits": "planning",

@@ -49,7 +49,7 @@ def estimate_markdown(estimate: Estimate) -> str:
     if estimate.devices:
         lines += ["", markdown_table(_HEADER, _rows(_fullest(estimate).peak), _RIGHT), ""]
         lines += [f"- {line}" for line in _totals(estimate)]
-    return "\n".join([*lines, *(f"- {line.strip(' -')}" for line in _assumption_lines(estimate))])
+    return "\n".join([*lines, *(f"- {line}" for line in _assumed(estimate))])
 
 
 def estimate_html(estimate: Estimate) -> str:
@@ -62,8 +62,8 @@ def estimate_html(estimate: Estimate) -> str:
         total = max(1, peak.process_bytes)
         shares: list[float | None] = [part.bytes / total for part in peak.components]
         parts.append(html_table(_HEADER, _rows(peak), _RIGHT, shares))
-    notes = [*(_totals(estimate) if estimate.devices else ()), *_assumption_lines(estimate)]
-    parts.append("<ul>" + "".join(f"<li>{escape(note.strip(' -'))}</li>" for note in notes) + "</ul>")
+    notes = [*(_totals(estimate) if estimate.devices else ()), *_assumed(estimate)]
+    parts.append("<ul>" + "".join(f"<li>{escape(note)}</li>" for note in notes) + "</ul>")
     return "<div>" + "".join(parts) + "</div>"
 
 
@@ -182,6 +182,10 @@ def _totals(estimate: Estimate) -> list[str]:
     if len(estimate.devices) > 1:
         lines.insert(0, f"the fullest of {len(estimate.devices)} devices is shown")
     return lines
+
+
+def _assumed(estimate: Estimate) -> list[str]:
+    return [f"assumed: {item.text} ({item.code})" for item in estimate.assumptions]
 
 
 def _assumption_lines(estimate: Estimate) -> list[str]:

@@ -57,7 +57,7 @@ def html_table(
     from html import escape  # noqa: PLC0415  (notebooks only)
 
     def cell(tag: str, text: str, i: int) -> str:
-        side = "right" if i in right else "left"
+        side = "right;white-space:nowrap" if i in right else "left"
         return f'<{tag} style="text-align:{side};padding:2px 10px">{escape(text)}</{tag}>'
 
     head = "".join(cell("th", text, i) for i, text in enumerate(header))

@@ -15,10 +15,10 @@ from genai_hwreq.engines import Engine, Memory, Request, get_engine
 from genai_hwreq.errors import QuantityError, UnsupportedError
 from genai_hwreq.estimates import Assumption, Estimate
 from genai_hwreq.formats import Format
-from genai_hwreq.models import HostedModel, Model, SizedModel, TransformerModel
+from genai_hwreq.models import HostedModel, Model, Pipeline, SizedModel, TransformerModel
 from genai_hwreq.placement import Placement
 from genai_hwreq.typical import typical_model
-from genai_hwreq.workloads import Generation, ImageGeneration, Workload
+from genai_hwreq.workloads import Generation, ImageGeneration, VideoGeneration, Workload
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,6 +44,9 @@ class Shortcuts(TypedDict, total=False):
     height_px: int
     """Height of an image."""
 
+    n_frames: int
+    """Frames of a video."""
+
 
 def estimate_vram(
     model: str | int | Model,
@@ -62,7 +65,7 @@ def estimate_vram(
         precision: weight format or recipe, by name or record; by default the model's native one.
         engine: the program that runs it, by name or record; by default the usual one of the model's kind.
         placement: how the work is spread; by default one device.
-        **shortcuts: `batch_size`, `context_tokens`, `new_tokens`, `width_px`, `height_px`.
+        **shortcuts: `batch_size`, `context_tokens`, `new_tokens`, `width_px`, `height_px`, `n_frames`.
 
     Raises:
         UnknownNameError: when a name is not known; close names are suggested.
@@ -170,7 +173,7 @@ def _workload(
             msg = f"{', '.join(shortcuts)} and a workload were given; put them into the workload"
             raise QuantityError(msg)
         return workload
-    kind = Generation if isinstance(model, TransformerModel) else ImageGeneration
+    kind = _usual_workload(model)
     strange = [name for name in shortcuts if name not in _SHORTCUTS[kind]]
     if strange:
         known = ", ".join(_SHORTCUTS[kind])
@@ -182,9 +185,16 @@ def _workload(
     return kind(**shortcuts)
 
 
-_SHORTCUTS: dict[type[Generation | ImageGeneration], tuple[str, ...]] = {
+def _usual_workload(model: Model) -> type[Generation | ImageGeneration | VideoGeneration]:
+    if isinstance(model, TransformerModel):
+        return Generation
+    return VideoGeneration if isinstance(model, Pipeline) and model.n_frames > 1 else ImageGeneration
+
+
+_SHORTCUTS: dict[type[Generation | ImageGeneration | VideoGeneration], tuple[str, ...]] = {
     Generation: ("batch_size", "context_tokens", "new_tokens"),
     ImageGeneration: ("batch_size", "width_px", "height_px"),
+    VideoGeneration: ("batch_size", "width_px", "height_px", "n_frames"),
 }
 
 _DEFAULT_CONTEXT_TOKENS = Generation().context_tokens

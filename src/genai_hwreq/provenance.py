@@ -5,7 +5,7 @@ Next: ranges.
 
 from __future__ import annotations
 
-from datetime import date  # noqa: TC003  (attrs and cattrs read the annotation at run time)
+from datetime import date
 
 from attrs import field, frozen
 

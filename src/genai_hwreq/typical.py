@@ -5,6 +5,7 @@ Next: estimation.
 
 from __future__ import annotations
 
+from functools import cache
 from math import isqrt
 
 from genai_hwreq.estimates import Assumption
@@ -66,6 +67,7 @@ def _depth(n_params: int) -> int:
     return depth
 
 
+@cache
 def _count(n_layers: int) -> int:
     return transformer_inventory(_network(n_layers, n_layers * _DIM_PER_LAYER)).n_params
 

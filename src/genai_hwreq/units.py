@@ -7,7 +7,7 @@ converts marketing gigabytes on entry, knowingly.
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from genai_hwreq.errors import QuantityError
 
@@ -55,14 +55,14 @@ def parse_bytes(text: str) -> int:
         msg = f"{text!r} is not a size with a known unit; write a number and one of {known}"
         raise QuantityError(msg)
     try:
-        value = Decimal(number)
-    except InvalidOperation:
+        value = Decimal(number) * _UNITS[unit]
+    except ArithmeticError:
         msg = f"{text!r} does not start with a number; write a size such as '24 GiB'"
         raise QuantityError(msg) from None
     if not value.is_finite() or value < 0:
         msg = f"{text!r} is not a size; it must be zero or more, and finite"
         raise QuantityError(msg)
-    return int(value * _UNITS[unit])
+    return int(value)
 
 
 def format_bytes(n_bytes: int) -> str:

@@ -22,7 +22,13 @@ from genai_hwreq.workloads import Generation, ImageGeneration
 if TYPE_CHECKING:
     from genai_hwreq.estimates import Component, DeviceMemory, Estimate, Phase
 
-PIPELINES = ("stable-diffusion-1.5", "stable-diffusion-2.1", "deepfloyd-if")
+PIPELINES = (
+    "stable-diffusion-1.5",
+    "stable-diffusion-2.1",
+    "deepfloyd-if",
+    "flux.1-dev",
+    "kandinsky-2-2-decoder",
+)
 SETTINGS = (
     Diffusers(),
     Diffusers(attention="eager"),
@@ -95,6 +101,15 @@ def test_safety_checker_stays() -> None:
     assert names == ["UNet", "CLIP ViT-L/14 image encoder with concepts"]
 
 
+def test_sequential_offload_holds_one_layer() -> None:
+    """Layers come one at a time: the largest matrix, or a typical share of a network known by size."""
+    engine = Diffusers(enable_sequential_cpu_offload=True)
+    known = phase(estimate("stable-diffusion-2.1", engine), "denoise").bytes_of("weights")
+    unknown = phase(estimate("deepfloyd-if", engine), "denoise").bytes_of("weights")
+    assert known == 2 * 1280 * 2560 * 9
+    assert unknown == -(-2 * 4_300_000_000 // 29)
+
+
 def test_slicing_decodes_one_image() -> None:
     """Sliced, a batch decodes in the memory of one image."""
     one = working(estimate("stable-diffusion-2.1"), "vae_decode")
@@ -126,9 +141,36 @@ def test_upcast_vae_decodes_in_fp32() -> None:
 def test_unknown_networks_are_assumed() -> None:
     """A network known by size works in Stable Diffusion's proportions, and the estimate says so."""
     found = estimate("deepfloyd-if")
-    assert {item.code for item in found.assumptions} == {"native-resolution", "typical-unet"}
+    assert {item.code for item in found.assumptions} == {"native-resolution", "typical-networks"}
     (part,) = (part for part in phase(found, "denoise").components if part.kind == "activations")
     assert (part.basis, part.bytes) == ("assumed", 26 * 2 * 64 * 64 * 715 * 2)
+
+
+def test_sized_pipelines_are_run_with_usual_geometry() -> None:
+    """A pipeline known by its networks' sizes gets latents of the usual scale, and the estimate says so."""
+    found = estimate("flux.1-dev", precision="bf16")
+    assert {item.code for item in found.assumptions} == {
+        "sized-pipeline",
+        "native-resolution",
+        "typical-networks",
+    }
+    assert [step.name for step in found.phases] == ["text_encode", "text_encode_2", "denoise", "vae_decode"]
+    (decoder,) = (part for part in phase(found, "vae_decode").components if part.kind == "activations")
+    assert (decoder.basis, decoder.bytes) == ("assumed", 768 * 1024 * 1024 * 2)
+
+
+def test_sized_pipelines_without_autoencoder_work_on_pixels() -> None:
+    """A cascade's stage works on the pixels of its small images."""
+    (part,) = (
+        part for part in phase(estimate("if-ii-l-v1.0"), "upscale").components if part.kind == "activations"
+    )
+    assert dict(part.inputs)["pixels"] == 256 * 256
+
+
+def test_sized_models_of_other_kinds_are_refused() -> None:
+    """A video model known by size is no image pipeline."""
+    with pytest.raises(UnsupportedError, match="only image pipelines"):
+        estimate("stable-video-diffusion-img2vid-xt")
 
 
 def test_second_network_of_a_role_has_its_own_phase() -> None:

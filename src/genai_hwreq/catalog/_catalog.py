@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +14,6 @@ from genai_hwreq.catalog._names import find_id, folded
 from genai_hwreq.errors import CatalogDataError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from genai_hwreq.formats import Format
     from genai_hwreq.hardware import Accelerator, Cpu, Machine, Tier
     from genai_hwreq.models import Model
@@ -31,12 +30,10 @@ def record_id(record: Any) -> str:  # noqa: ANN401  (any record of the catalog)
 def names_of(record: Any) -> set[str]:  # noqa: ANN401  (any record of the catalog)
     """Return every folded name a record is looked up by: id, name, aliases, Hub id with and without its maker."""
     identity = getattr(record, "identity", record)
-    names = {identity.id, *identity.aliases}
+    names = {identity.id, identity.name, *identity.aliases}
     hub_id = getattr(identity, "hub_id", None)
     if hub_id:
         names |= {hub_id, hub_id.rpartition("/")[2]}
-    if hasattr(identity, "name"):
-        names.add(identity.name)
     return {folded(name) for name in names}
 
 
@@ -67,9 +64,8 @@ class Catalog:
         """
         from genai_hwreq.catalog._schema import structure_tables  # noqa: PLC0415  (needs the converter)
 
-        text = Path(path).read_text(encoding="utf-8")
         try:
-            tables = parse_toml(text)
+            tables = parse_toml(Path(path).read_text(encoding="utf-8"))
         except ValueError as error:
             raise CatalogDataError(str(path), [str(error)]) from error
         return cls(structure_tables(tables, str(path)))
@@ -137,15 +133,12 @@ class Catalog:
         return self._find("model", name)
 
     def _find(self, kind: str, name: str) -> Any:  # noqa: ANN401  (the record of that kind)
-        own = self.own.get(kind, {})
-        if own:
-            own_names = {known: key for key, record in own.items() for known in names_of(record)}
-            found = own_names.get(folded(name))
-            if found is not None:
-                return own[found]
         shipped = _names(kind)
-        record_key = find_id(kind, name, {known: entry[0] for known, entry in shipped.items()})
-        return _shipped(kind, shipped[folded(record_key)][1])
+        own = self.own.get(kind, {})
+        names = {known: entry[0] for known, entry in shipped.items()}
+        names |= {known: key for key, record in own.items() for known in names_of(record)}
+        key = find_id(kind, name, names)
+        return own[key] if key in own else _shipped(kind, shipped[folded(key)][1])
 
 
 _DEFAULT = Catalog()

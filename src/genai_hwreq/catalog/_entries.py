@@ -122,7 +122,7 @@ class PipelinePart:
 
 @frozen(kw_only=True)
 class PipelineEntry:
-    """A pipeline of networks that makes images."""
+    """A pipeline of networks that makes images, video or sound."""
 
     kind: ClassVar[str] = "pipeline"
     """Its tag in a data file."""
@@ -151,6 +151,15 @@ class PipelineEntry:
     guidance: bool = True
     """Whether every step runs on the prompt and on the empty prompt together."""
 
+    sequential_guidance: bool = False
+    """Whether guidance runs the prompt and the empty prompt one after the other."""
+
+    n_frames: int = field(default=1, validator=positive)
+    """Frames of the video it was made for."""
+
+    frame_scale: int = field(default=1, validator=positive)
+    """Frames of one latent frame."""
+
     upcast_vae: bool = False
     """Whether the pipeline decodes in fp32 whatever the weights are."""
 
@@ -164,6 +173,9 @@ class PipelineEntry:
             latent_scale=self.latent_scale,
             text_tokens=self.text_tokens,
             guidance=self.guidance,
+            sequential_guidance=self.sequential_guidance,
+            n_frames=self.n_frames,
+            frame_scale=self.frame_scale,
             upcast_vae=self.upcast_vae,
             native_format=self.native_format,
         )

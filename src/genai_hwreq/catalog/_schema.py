@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from genai_hwreq.catalog._catalog import names_of, record_id
@@ -31,19 +32,23 @@ def structure_tables(tables: dict[str, Any], path: str) -> dict[str, dict[str, A
     Raises:
         CatalogDataError: when a table is of no known kind, breaks its schema, lacks a source or repeats an id.
     """
-    strange = [name for name in tables if name not in CLASSES]
-    if strange:
-        raise CatalogDataError(path, [f"unknown table {name!r}; known are {', '.join(CLASSES)}" for name in strange])
     found: dict[str, dict[str, Any]] = {}
+    problems: list[str] = []
     for kind, rows in tables.items():
-        records = structure(rows, tuple[CLASSES[kind], ...], path)
-        problems = [f"{record_id(record)}: no source is given" for record in records if not _sources(record)]
-        by_id = {record_id(record): record for record in records}
-        if len(by_id) < len(records):
-            problems.append("an id occurs twice")
-        if problems:
-            raise CatalogDataError(path, problems)
-        found[kind] = by_id
+        if kind not in CLASSES:
+            problems.append(f"unknown table {kind!r}; known are {', '.join(CLASSES)}")
+            continue
+        try:
+            records = structure(rows, tuple[CLASSES[kind], ...], path)
+        except CatalogDataError as error:
+            problems += [problem.replace(" @ $", f" @ $.{kind}") for problem in error.problems]
+            continue
+        problems += [f"{record_id(record)}: no source is given" for record in records if not _sources(record)]
+        n_by_id = Counter(record_id(record) for record in records)
+        problems += [f"id {key!r} occurs {n} times" for key, n in n_by_id.items() if n > 1]
+        found[kind] = {record_id(record): record for record in records}
+    if problems:
+        raise CatalogDataError(path, problems)
     return found
 
 

@@ -8,10 +8,78 @@ from genai_hwreq.engines._protocol import Engine, Memory, Request
 from genai_hwreq.engines._registry import ENGINES, engine_class, get_engine
 
 if TYPE_CHECKING:
+    from genai_hwreq.engines.autoawq import AutoAWQ
+    from genai_hwreq.engines.autogptq import AutoGPTQ
+    from genai_hwreq.engines.ctranslate2 import CTranslate2
     from genai_hwreq.engines.diffusers import Diffusers
+    from genai_hwreq.engines.exllama import ExLlama
+    from genai_hwreq.engines.exllamav2 import ExLlamaV2
+    from genai_hwreq.engines.exllamav3 import ExLlamaV3
+    from genai_hwreq.engines.gpt_fast import GptFast
+    from genai_hwreq.engines.ik_llama_cpp import IkLlamaCpp
+    from genai_hwreq.engines.litgpt import LitGPT
+    from genai_hwreq.engines.llama_cpp import LlamaCpp
+    from genai_hwreq.engines.lmdeploy import LMDeploy
+    from genai_hwreq.engines.mlc_llm import MLCLLM
+    from genai_hwreq.engines.mlx import MLX
+    from genai_hwreq.engines.ollama import Ollama
+    from genai_hwreq.engines.sglang import SGLang
+    from genai_hwreq.engines.tensorrt_llm import TensorRTLLM
+    from genai_hwreq.engines.tgi import TGI
     from genai_hwreq.engines.transformers import Transformers
+    from genai_hwreq.engines.vllm import VLLM
+    from genai_hwreq.engines.pytorch import PyTorch
+    from genai_hwreq.engines.trl import TRL
+    from genai_hwreq.engines.torchtune import TorchTune
+    from genai_hwreq.engines.torchtitan import TorchTitan
+    from genai_hwreq.engines.axolotl import Axolotl
+    from genai_hwreq.engines.llama_factory import LlamaFactory
+    from genai_hwreq.engines.ms_swift import MsSwift
+    from genai_hwreq.engines.unsloth import Unsloth
+    from genai_hwreq.engines.deepspeed import DeepSpeed
+    from genai_hwreq.engines.fsdp import Fsdp
+    from genai_hwreq.engines.megatron import Megatron
+    from genai_hwreq.engines.fms_acceleration import FmsAcceleration
 
-__all__ = ["ENGINES", "Diffusers", "Engine", "Memory", "Request", "Transformers", "get_engine"]
+__all__ = [
+    "ENGINES",
+    "MLCLLM",
+    "MLX",
+    "TGI",
+    "VLLM",
+    "AutoAWQ",
+    "AutoGPTQ",
+    "CTranslate2",
+    "Diffusers",
+    "Engine",
+    "ExLlama",
+    "ExLlamaV2",
+    "ExLlamaV3",
+    "GptFast",
+    "IkLlamaCpp",
+    "LMDeploy",
+    "LitGPT",
+    "LlamaCpp",
+    "Memory",
+    "Ollama",
+    "Request",
+    "SGLang",
+    "TensorRTLLM",
+    "Transformers",
+    "PyTorch",
+    "TRL",
+    "TorchTune",
+    "TorchTitan",
+    "Axolotl",
+    "LlamaFactory",
+    "MsSwift",
+    "Unsloth",
+    "DeepSpeed",
+    "Fsdp",
+    "Megatron",
+    "FmsAcceleration",
+    "get_engine",
+]
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401  (an engine class, or nothing)

@@ -2,38 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import TYPE_CHECKING
 
-from attrs import evolve, frozen
+from attrs import evolve
 
-from genai_hwreq.estimates import Component, Fitted
-from genai_hwreq.formulas import attention, text_encoder, unet as unet_formula, vae
+from genai_hwreq.engines._autoencoder_passes import decode, encode, transform_workspace, typical_decode, workspace
+from genai_hwreq.engines._modelled import modelled
+from genai_hwreq.engines._network_passes import network_components, network_encode
+from genai_hwreq.estimates import Component
+from genai_hwreq.formulas import attention, text_encoder, unet as unet_formula
 from genai_hwreq.formulas.weights import ceil_div
-from genai_hwreq.models import Autoencoder, Dense, Transformer, UNet
-from genai_hwreq.provenance import Source
+from genai_hwreq.models import Autoencoder, Dense, EnumeratedNetwork, FrameWork, Transformer, UNet
 from genai_hwreq.ranges import ByteRange
 
 if TYPE_CHECKING:
-    from genai_hwreq.estimates import Kind
+    from genai_hwreq.engines._passes import MediaPass
     from genai_hwreq.models import PipelineNetwork, UnknownNetwork
 
-__all__ = ["VAE_WORKSPACE_ELEMENTS", "ImagePass", "working_components"]
-
-VAE_WORKSPACE_ELEMENTS = Fitted(
-    value=240,
-    fitted_on="FLUX.1 bf16 (261 elements a pixel) and SDXL fp32 (217) decodes on an A100; a P100 took four times as much",
-    engine_versions="diffusers 0.2x to 0.3x, torch 2.0 to 2.4",
-    source=Source(
-        title="simple_sdxl_optimizations blog and FLUX memory tables: measured peak less the tensors alive",
-        as_of=date(2026, 11, 22),
-        url="https://huggingface.co/blog/simple_sdxl_optimizations",
-    ),
-)
-"""What cuDNN allocates beside the tensors while it decodes, in elements a pixel."""
-
-_TILE_PX = 512
-"""Side of a tile in tiled decoding, `tile_sample_min_size` of AutoencoderKL at its usual size."""
+__all__ = ["encode_components", "working_components"]
 
 _SCORE_COPIES = 2
 """Score matrices alive at once: `baddbmm`'s empty addend and its result, then the result and its softmax.
@@ -45,26 +31,7 @@ Source: https://github.com/huggingface/diffusers/blob/main/src/diffusers/models/
 _FP32_BYTES = 4
 
 
-@frozen(kw_only=True)
-class ImagePass:
-    """What the networks work on."""
-
-    batch_size: int
-    width_px: int
-    height_px: int
-    latent_scale: int
-    text_tokens: int
-    samples: int
-    """Images that the denoiser sees at once: twice the batch under guidance."""
-
-    element_bytes: int
-    eager: bool
-    vae_slicing: bool
-    vae_tiling: bool
-    vae_bytes: int
-
-
-def working_components(part: PipelineNetwork, run: ImagePass) -> tuple[Component, ...]:
+def working_components(part: PipelineNetwork, run: MediaPass) -> tuple[Component, ...]:
     """Return what is alive beside the weights while a network works."""
     network = part.network
     if isinstance(network, Transformer):
@@ -72,13 +39,31 @@ def working_components(part: PipelineNetwork, run: ImagePass) -> tuple[Component
     if part.output_px is not None:
         run = evolve(run, width_px=part.output_px, height_px=part.output_px)
     if isinstance(network, UNet):
-        return _unet(network, run)
+        return (*_unet(network, run), *transform_workspace(network, run))
     if isinstance(network, Autoencoder):
-        return (*_decode(network, run), _workspace(run))
+        return _with_workspace(decode(network, run), run, network.tile_px)
+    if isinstance(network, EnumeratedNetwork) and network.work is not None:
+        return network_components(network.work, run)
+    if part.role == "vae":
+        return _with_workspace((typical_decode(run),), run, 512)
     return (_typical(network, run),) if part.role in ("denoiser", "upscaler") else ()
 
 
-def _text_encode(network: Transformer, run: ImagePass) -> Component:
+def _with_workspace(parts: tuple[Component, ...], run: MediaPass, tile_px: int) -> tuple[Component, ...]:
+    return (*parts, workspace(run, tile_px)) if run.cudnn_workspaces else parts
+
+
+def encode_components(part: PipelineNetwork, run: MediaPass) -> tuple[Component, ...]:
+    """Return what is alive while an autoencoder encodes its input; nothing where its architecture is not known."""
+    network = part.network
+    if isinstance(network, Autoencoder):
+        return _with_workspace(encode(network, run), run, network.tile_px)
+    if isinstance(network, EnumeratedNetwork) and isinstance(network.work, FrameWork):
+        return network_encode(network.work, run)
+    return ()
+
+
+def _text_encode(network: Transformer, run: MediaPass) -> Component:
     layer = network.layers[-1].layer
     intermediate = max(
         (part.intermediate_dim for part in layer.feed_forward if isinstance(part, Dense)), default=0
@@ -93,10 +78,10 @@ def _text_encode(network: Transformer, run: ImagePass) -> Component:
     )
     names = ("batch_size", "text_tokens", "n_layers", "hidden_dim", "intermediate_dim", "element_bytes")
     size = text_encoder.text_encode_bytes(*values)
-    return _modelled("activations", "text states", size, text_encoder.TEXT_ENCODE, names, values)
+    return modelled("activations", "text states", size, text_encoder.TEXT_ENCODE, names, values)
 
 
-def _unet(network: UNet, run: ImagePass) -> tuple[Component, ...]:
+def _unet(network: UNet, run: MediaPass) -> tuple[Component, ...]:
     """Return the fullest moment over all levels and moments."""
     candidates = []
     pixels = _level_pixels(network, run)
@@ -109,7 +94,7 @@ def _unet(network: UNet, run: ImagePass) -> tuple[Component, ...]:
     return max(candidates, key=lambda parts: sum(part.bytes for part in parts))
 
 
-def _level_pixels(network: UNet, run: ImagePass) -> tuple[int, ...]:
+def _level_pixels(network: UNet, run: MediaPass) -> tuple[int, ...]:
     return tuple(
         ceil_div(run.width_px, run.latent_scale << index) * ceil_div(run.height_px, run.latent_scale << index)
         for index in range(len(network.levels))
@@ -117,7 +102,7 @@ def _level_pixels(network: UNet, run: ImagePass) -> tuple[int, ...]:
 
 
 def _moment(
-    network: UNet, run: ImagePass, pixels: tuple[int, ...], index: int, name: str, copies: tuple[int, int]
+    network: UNet, run: MediaPass, pixels: tuple[int, ...], index: int, name: str, copies: tuple[int, int]
 ) -> tuple[Component, ...]:
     """Return a moment of a level on the way up, as copies of the width below and of its own.
 
@@ -141,11 +126,11 @@ def _moment(
         "element_bytes",
     )
     size = unet_formula.level_bytes(*values)
-    return (_modelled("activations", f"tensors of a {name}", size, unet_formula.LEVEL, names, values),)
+    return (modelled("activations", f"tensors of a {name}", size, unet_formula.LEVEL, names, values),)
 
 
 def _attention_moment(
-    network: UNet, run: ImagePass, pixels: tuple[int, ...], index: int
+    network: UNet, run: MediaPass, pixels: tuple[int, ...], index: int
 ) -> tuple[Component, ...]:
     """Return a level's self-attention with its scores in full: six tensors of its width are alive beside them.
 
@@ -157,89 +142,24 @@ def _attention_moment(
     score_bytes = _FP32_BYTES if upcast else run.element_bytes
     own_copies = 6 + (2 * _FP32_BYTES // run.element_bytes if upcast else 0)
     count = pixels[index]
-    values = (_SCORE_COPIES, run.samples, transformer.n_heads, count, count, score_bytes)
+    heads, samples = transformer.n_heads, run.samples
+    if run.sliced:  # half the heads of one sample at a time
+        heads, samples = ceil_div(heads, 2), 1
+    values = (_SCORE_COPIES, samples, heads, count, count, score_bytes)
     names = ("n_copies", "batch_size", "n_heads", "queries", "keys", "score_bytes")
     size = attention.score_bytes(*values)
-    scores = _modelled("attention", "attention scores in full", size, attention.SCORES, names, values)
+    scores = modelled("attention", "attention scores in full", size, attention.SCORES, names, values)
     return (scores, *_moment(network, run, pixels, index, "self-attention", (1, own_copies)))
 
 
-def _decode(network: Autoencoder, run: ImagePass) -> tuple[Component, ...]:
-    images = 1 if run.vae_slicing else run.batch_size
-    side = _TILE_PX if run.vae_tiling else max(run.width_px, run.height_px)
-    width, height = min(run.width_px, side), min(run.height_px, side)
-    widths = network.widths
-    values = (images, width * height, widths[min(1, len(widths) - 1)], run.vae_bytes)
-    names = ("batch_size", "pixels", "width", "element_bytes")
-    size = vae.decode_bytes(*values)
-    parts: tuple[Component, ...] = (
-        _modelled("activations", "decoder at full resolution", size, vae.DECODE, names, values),
-    )
-    if run.eager:
-        middle = _decoder_attention(network, run, images, width, height)
-        parts = max(parts, middle, key=lambda found: sum(part.bytes for part in found))
-    return (*parts, _tiles(network, run)) if run.vae_tiling else parts
-
-
-def _decoder_attention(
-    network: Autoencoder, run: ImagePass, images: int, width_px: int, height_px: int
-) -> tuple[Component, ...]:
-    """Return the one attention at the coarsest resolution, its scores in fp32 and their softmax."""
-    positions = ceil_div(width_px, network.scale) * ceil_div(height_px, network.scale)
-    values = (_SCORE_COPIES, images, 1, positions, positions, _FP32_BYTES)
-    names = ("n_copies", "batch_size", "n_heads", "queries", "keys", "score_bytes")
-    size = attention.score_bytes(*values)
-    scores = _modelled("attention", "attention scores in full", size, attention.SCORES, names, values)
-    rest = (images, positions, network.widths[-1], run.vae_bytes)
-    rest_names = ("batch_size", "positions", "width", "element_bytes")
-    tensors = vae.middle_bytes(*rest)
-    return (scores, _modelled("activations", "tensors beside them", tensors, vae.MIDDLE, rest_names, rest))
-
-
-def _tiles(network: Autoencoder, run: ImagePass) -> Component:
-    pixels = run.width_px * run.height_px
-    values = (run.batch_size, network.image_channels, pixels, run.vae_bytes)
-    names = ("batch_size", "channels", "image_pixels", "element_bytes")
-    size = 2 * run.batch_size * network.image_channels * pixels * run.vae_bytes
-    return _modelled("activations", "tiles and image", size, vae.TILED_IMAGES, names, values)
-
-
-def _workspace(run: ImagePass) -> Component:
-    images = 1 if run.vae_slicing else run.batch_size
-    side = _TILE_PX if run.vae_tiling else max(run.width_px, run.height_px)
-    pixels = min(run.width_px, side) * min(run.height_px, side)
-    values = (images, pixels, VAE_WORKSPACE_ELEMENTS.value, run.vae_bytes)
-    names = ("batch_size", "pixels", "workspace_elements", "element_bytes")
-    size = vae.workspace_bytes(*values)
-    return Component(
-        "compute_buffer",
-        "convolution workspace",
-        size,
-        vae.WORKSPACE,
-        tuple(zip(names, values, strict=True)),
-        "fitted",
-        VAE_WORKSPACE_ELEMENTS.source,
-        ByteRange(0, size, 4 * size),
-    )
-
-
-def _typical(network: UnknownNetwork, run: ImagePass) -> Component:
+def _typical(network: UnknownNetwork, run: MediaPass) -> Component:
     pixels = ceil_div(run.width_px, run.latent_scale) * ceil_div(run.height_px, run.latent_scale)
     width = unet_formula.typical_width(network.n_params)
     values = (run.samples, pixels, width, run.element_bytes)
     names = ("batch_size", "pixels", "width", "element_bytes")
     size = unet_formula.typical_bytes(*values)
-    span = ByteRange(size // 2, size, 2 * size)
+    span = ByteRange(size // 4, size, 2 * size)
     inputs = tuple(zip(names, values, strict=True))
     return Component(
         "activations", "tensors of a typical UNet", size, unet_formula.TYPICAL, inputs, "assumed", None, span
     )
-
-
-def _modelled(
-    kind: Kind, name: str, size: int, formula: str, names: tuple[str, ...], values: tuple[int, ...]
-) -> Component:
-    """Return a component with the modelled interval: fused kernels' workspaces are not counted, so it reaches up."""
-    inputs = tuple(zip(names, values, strict=True))
-    span = ByteRange(size * 9 // 10, size, size * 3 // 2)
-    return Component(kind, name, size, formula, inputs, "modelled", None, span)

@@ -18,7 +18,8 @@ from attrs import frozen
 
 from genai_hwreq.engines._weights import storage_of, stored_bytes
 from genai_hwreq.formats import Format, RecipeFormat
-from genai_hwreq.formulas.gguf_recipe import BLOCKS, LOW_RECIPES, Category, RecipeFacts, row_bytes, tensor_type
+from genai_hwreq.formulas.ggml_types import BLOCKS, row_bytes
+from genai_hwreq.formulas.gguf_recipe import LOW_RECIPES, Category, RecipeFacts, tensor_type
 from genai_hwreq.formulas.weights import aligned
 from genai_hwreq.models import Attention, Experts, LatentAttention, StateSpace, Tensor
 
@@ -62,8 +63,8 @@ _LINEAR_QKV = "in_proj_qkv"
 _EXPANDED_QUERY = "q_b_proj"
 """The second half of a compressed query's projection, which has no rule of its own."""
 
-Place = Literal["input", "layer", "output"]
-"""With what a tensor is placed: token embedding (always on the host), its layer, the output layer."""
+Place = Literal["input", "layer", "output", "shared"]
+"""With what a tensor is placed: the host (token embedding), its layer, the output layer, each device with layers."""
 
 
 @frozen
@@ -155,7 +156,7 @@ def gguf_tensors(network: Transformer, context_tokens: int | None) -> tuple[Gguf
         found += _unlisted(network.model_type, run, first - run.n_layers)
     if (network.model_type, context_tokens) in _SCALED_ROPE:
         head_dim = next(mixer.head_dim for mixer in network.layers[0].layer.mixers if isinstance(mixer, Attention))
-        found.append(GgufTensor("keep", Tensor("rope_freqs", "state", (head_dim // 2,)), "layer"))
+        found.append(GgufTensor("keep", Tensor("rope_freqs", "state", (head_dim // 2,)), "shared"))
     return tuple(found)
 
 
@@ -200,9 +201,18 @@ def _in_layers(
         values = Tensor("v_b", "projection", (latent.n_heads, latent.v_head_dim, latent.kv_lora_rank))
         return tuple(GgufTensor("other", part, "layer", first, n_layers, expert=True) for part in (keys, values))
     category = _category(tensor)
-    stacked = tensor.role.startswith("expert_")
-    native = "MXFP4" if stacked and model_type in _MXFP4_EXPERTS else ""
-    return (GgufTensor(category, tensor, "layer", first, n_layers, stacked, stacked, native),)
+    stacked = tensor.name.startswith("experts.")
+    expert = stacked and category != "keep"
+    native = "MXFP4" if expert and model_type in _MXFP4_EXPERTS else ""
+    halves = _halves(tensor) if tensor.role == "expert_gate_up" else (tensor,)
+    return tuple(GgufTensor(category, part, "layer", first, n_layers, expert, stacked, native) for part in halves)
+
+
+def _halves(tensor: Tensor) -> tuple[Tensor, Tensor]:
+    """Split fused gates and ups of experts, which the file keeps apart."""
+    n_experts, rows, columns = tensor.shape
+    half = Tensor(tensor.name, tensor.role, (n_experts, rows // 2, columns))
+    return half, half
 
 
 @lru_cache(maxsize=256)
@@ -292,5 +302,5 @@ _ROW_ELEMENTS = 512
 def _stored(part: GgufTensor, layer: int, size: int, device_bytes: int) -> Stored:
     return Stored(
         part.place, layer, size, aligned(device_bytes, 128), part.stacked, part.category == "token_embd",
-        part.category != "keep" and part.category != "token_embd",
+        part.category not in {"keep", "token_embd"},
     )

@@ -10,20 +10,31 @@ Next: _llama_cpp_weights.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from attrs import frozen
 
-from genai_hwreq.formulas.gguf_recipe import BLOCKS, row_bytes
+from genai_hwreq.engines._llama_cpp_versions import Era
+from genai_hwreq.formulas.ggml_types import BLOCKS, row_bytes
 from genai_hwreq.formulas.recurrent_state import llama_cpp_state_bytes
 from genai_hwreq.formulas.weights import aligned
 from genai_hwreq.models import Attention, LatentAttention, StateSpace
 
 if TYPE_CHECKING:
-    from genai_hwreq.engines._llama_cpp_versions import Era
     from genai_hwreq.models import Mixer, Transformer
 
-__all__ = ["CacheSettings", "Cells", "LayerCache", "cells_of", "cell_bytes", "fragment_bytes", "layer_caches", "layer_states", "sees_window"]
+__all__ = [
+    "CacheSettings",
+    "Cells",
+    "Latent",
+    "LayerCache",
+    "cell_bytes",
+    "cells_of",
+    "layer_caches",
+    "layer_states",
+    "padding_bytes",
+    "sees_window",
+]
 
 _WINDOWED = frozenset(
     {
@@ -36,6 +47,10 @@ _WINDOWED = frozenset(
 
 Source: https://github.com/ggml-org/llama.cpp/tree/master/src/models, `set_swa_pattern`
 """
+
+
+Latent = Literal["full", "rows and values", "rows"]
+"""What latent attention caches: every head's keys and values, the latent row and its values apart, or the row alone."""
 
 
 @frozen(kw_only=True)
@@ -62,6 +77,9 @@ class CacheSettings:
 
     swa_full: bool
     """Whether windowed layers keep the whole context."""
+
+    latent: Latent = "rows"
+    """What latent attention caches."""
 
     type_k: str
     """Block type of keys, such as `F16`."""
@@ -101,23 +119,23 @@ def sees_window(network: Transformer, era: Era) -> bool:
 
 
 @lru_cache(maxsize=1024)
-def layer_caches(network: Transformer, era: Era) -> tuple[LayerCache | None, ...]:
+def layer_caches(network: Transformer, era: Era, latent: Latent) -> tuple[LayerCache | None, ...]:
     """Return each layer's cache; `None` for layers that keep none."""
     windows = sees_window(network, era)
     found: list[LayerCache | None] = []
     for run in network.layers:
-        found += [_cache(run.layer.mixers, era, windows=windows)] * run.n_layers
+        found += [_cache(run.layer.mixers, latent, windows=windows)] * run.n_layers
     return tuple(found)
 
 
-def _cache(mixers: tuple[Mixer, ...], era: Era, *, windows: bool) -> LayerCache | None:
+def _cache(mixers: tuple[Mixer, ...], latent: Latent, *, windows: bool) -> LayerCache | None:
     for mixer in mixers:
         if isinstance(mixer, Attention) and mixer.cache == "own":
             return LayerCache(mixer.key_dim, mixer.value_dim, mixer.window_tokens if windows else None)
         if isinstance(mixer, LatentAttention):
-            if era == "2024":
+            if latent == "full":
                 return LayerCache(mixer.n_heads * mixer.qk_head_dim, mixer.n_heads * mixer.v_head_dim, None)
-            return LayerCache(mixer.latent_dim, mixer.kv_lora_rank if era == "2025" else 0, None)
+            return LayerCache(mixer.latent_dim, mixer.kv_lora_rank if latent == "rows and values" else 0, None)
     return None
 
 
@@ -173,10 +191,11 @@ def cell_bytes(cache: LayerCache, settings: CacheSettings) -> int:
     return row_bytes(settings.type_k, cache.key_dim) + row_bytes(settings.type_v, cache.value_dim)
 
 
-def fragment_bytes(cache: LayerCache, settings: CacheSettings) -> int:
-    """Return what CUDA adds to a layer's quantised keys and values whose rows are no multiple of 512 elements."""
+def padding_bytes(cache: LayerCache, cells: Cells, settings: CacheSettings) -> int:
+    """Return what CUDA adds to a layer's keys and values: fragments that fill quantised rows, and alignment."""
     total = 0
     for block, dim in ((settings.type_k, cache.key_dim), (settings.type_v, cache.value_dim)):
-        if BLOCKS[block][0] > 1 and settings.era != "2024":
-            total += row_bytes(block, -dim % 512)
+        size = cells.cells * cells.streams * row_bytes(block, dim)
+        fragment = row_bytes(block, -dim % 512) if BLOCKS[block][0] > 1 and settings.era != "2024" else 0
+        total += aligned(size + fragment, 128) - size
     return total

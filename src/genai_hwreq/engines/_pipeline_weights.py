@@ -5,11 +5,14 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
+from attrs import evolve, frozen
+
 from genai_hwreq.engines._weights import storage_of, stored_bytes, weights_component
 from genai_hwreq.estimates import Component, Kind
 from genai_hwreq.formats import PlainType, WeightFormat
 from genai_hwreq.formulas.weights import aligned, ceil_div
 from genai_hwreq.models import (
+    EnumeratedNetwork,
     Inventory,
     PipelineNetwork,
     TensorGroup,
@@ -20,9 +23,11 @@ from genai_hwreq.models import (
 from genai_hwreq.ranges import ByteRange
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
-__all__ = ["ALLOCATION_BYTES", "Offload", "host_weights", "network_weights", "resident_weights"]
+    from genai_hwreq.models import Tensor
+
+__all__ = ["ALLOCATION_BYTES", "Formats", "Offload", "host_weights", "network_weights", "resident_weights"]
 
 Offload = Literal["none", "model", "sequential"]
 """What waits in host memory: nothing, networks that do not work, or all layers but the one at work."""
@@ -32,6 +37,34 @@ ALLOCATION_BYTES = 512
 
 Source: https://github.com/pytorch/pytorch/blob/main/c10/cuda/CUDACachingAllocator.cpp, `kMinBlockSize`.
 """
+
+
+@frozen(kw_only=True)
+class Formats:
+    """How each network of a pipeline is stored."""
+
+    default: WeightFormat
+    """Format of every network that has none of its own."""
+
+    denoiser: WeightFormat | None = None
+    """Format of denoisers and upscalers."""
+
+    text_encoder: WeightFormat | None = None
+    """Format of text encoders."""
+
+    vae: WeightFormat | None = None
+    """Format of the autoencoder."""
+
+    def of(self, part: PipelineNetwork) -> WeightFormat:
+        """Return the format of one network."""
+        own = {
+            "denoiser": self.denoiser,
+            "upscaler": self.denoiser,
+            "text_encoder": self.text_encoder,
+            "vae": self.vae,
+        }.get(part.role)
+        return self.default if own is None else own
+
 
 _FP32 = PlainType("fp32", 32)
 _WHOLE = WeightFormat(id="fp32", name="FP32", matrices=_FP32, embedding=_FP32, rest=_FP32)
@@ -48,50 +81,56 @@ Source: https://github.com/huggingface/transformers/blob/main/src/transformers/m
 def network_weights(
     part: PipelineNetwork, weight_format: WeightFormat, alignment: int, kind: Kind = "weights"
 ) -> tuple[Component, ...]:
-    """Return one network's stored weights: one component, or two where part of it is kept in fp32."""
+    """Return one network's stored weights: what is kept in fp32 apart from the rest, and tables of positions."""
     inventory = network_inventory(part)
-    if not _keeps_fp32(part, weight_format):
-        return (weights_component(inventory, weight_format, alignment, kind, part.name),)
-    rest = _only(inventory, kept=False)
-    kept = _only(inventory, kept=True)
-    return (
-        weights_component(rest, weight_format, alignment, kind, part.name),
-        weights_component(kept, _WHOLE, alignment, kind, f"{part.name}, kept in fp32"),
-    )
+    kept = _kept(part, weight_format)
+    found = [weights_component(_only(inventory, lambda t: not kept(t)), weight_format, alignment, kind, part.name)]
+    apart = _only(inventory, kept)
+    if apart.groups:
+        found.append(weights_component(apart, _WHOLE, alignment, kind, f"{part.name}, kept in fp32"))
+    if kind == "weights" and isinstance(part.network, EnumeratedNetwork) and part.network.tables:
+        tables = Inventory(groups=(TensorGroup(name="tables", tensors=part.network.tables),))
+        found.append(weights_component(tables, weight_format, alignment, kind, f"{part.name}, tables"))
+    return tuple(found)
 
 
-def _keeps_fp32(part: PipelineNetwork, weight_format: WeightFormat) -> bool:
+def _kept(part: PipelineNetwork, weight_format: WeightFormat) -> Callable[[Tensor], bool]:
+    """Return which tensors stay in fp32: T5's second matrices in fp16, and what a network of diffusers names."""
+    rest = weight_format.rest
+    name = rest.name if isinstance(rest, PlainType) else ""
+    network = part.network
+    if isinstance(network, EnumeratedNetwork) and name in ("fp16", "bf16"):
+        names = network.kept_in_fp32
+        return lambda tensor: any(word in tensor.name.split(".") for word in names)
     matrices = weight_format.matrices
-    is_half = isinstance(matrices, PlainType) and matrices.name == "fp16"
-    return is_half and isinstance(part.network, Transformer) and part.network.model_type in _KEPT_IN_FP32
+    half = isinstance(matrices, PlainType) and matrices.name == "fp16"
+    if half and isinstance(network, Transformer) and network.model_type in _KEPT_IN_FP32:
+        return lambda tensor: tensor.role == "ffn_down"
+    return lambda _: False
 
 
-def _only(inventory: Inventory, *, kept: bool) -> Inventory:
+def _only(inventory: Inventory, wanted: Callable[[Tensor], bool]) -> Inventory:
     groups = []
     for group in inventory.groups:
-        tensors = tuple(tensor for tensor in group.tensors if (tensor.role == "ffn_down") == kept)
+        tensors = tuple(tensor for tensor in group.tensors if wanted(tensor))
         if tensors:
-            groups.append(
-                TensorGroup(
-                    name=group.name, first_layer=group.first_layer, n_copies=group.n_copies, tensors=tensors
-                )
-            )
+            groups.append(evolve(group, tensors=tensors))
     return Inventory(groups=tuple(groups))
 
 
 def resident_weights(
     networks: Iterable[PipelineNetwork],
-    working: PipelineNetwork,
+    working: tuple[PipelineNetwork, ...],
     offload: Offload,
-    weight_format: WeightFormat,
+    formats: Formats,
 ) -> tuple[Component, ...]:
-    """Return the weights on the device while one network works."""
+    """Return the weights on the device while some networks are at work; while none is, what always stays."""
     found: list[Component] = []
     for part in networks:
-        if offload == "none" or part.always_resident or (offload == "model" and part == working):
-            found += network_weights(part, weight_format, ALLOCATION_BYTES)
-        elif part == working:
-            found.append(_largest_layer(part, weight_format))
+        if offload == "none" or part.always_resident or (offload == "model" and part in working):
+            found += network_weights(part, formats.of(part), ALLOCATION_BYTES)
+        elif part in working:
+            found.append(_largest_layer(part, formats.of(part)))
     return tuple(found)
 
 
@@ -121,12 +160,12 @@ def host_weights(
     networks: Iterable[PipelineNetwork],
     working: PipelineNetwork | None,
     offload: Offload,
-    weight_format: WeightFormat,
+    formats: Formats,
 ) -> tuple[Component, ...]:
     """Return the weights that wait in host memory while one network works; before any works (`None`), all do."""
     found: list[Component] = []
     for part in networks:
         moved = offload == "none" or part.always_resident or (offload == "model" and part == working)
         if working is None or not moved:
-            found += network_weights(part, weight_format, ALLOCATION_BYTES)
+            found += network_weights(part, formats.of(part), ALLOCATION_BYTES)
     return tuple(found)

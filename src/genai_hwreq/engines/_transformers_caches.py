@@ -22,12 +22,22 @@ from genai_hwreq.formulas.kv_cache import (
     merged_elements,
 )
 from genai_hwreq.formulas.recurrent_state import transformers_state_bytes
-from genai_hwreq.models import Attention, CompressedAttention, CrossAttention, LatentAttention, Mixer, StateSpace
+from genai_hwreq.models import (
+    Attention,
+    CompressedAttention,
+    CrossAttention,
+    LatentAttention,
+    Mixer,
+    StateSpace,
+)
 
 if TYPE_CHECKING:
     from genai_hwreq.models import Transformer
 
 __all__ = ["cache_components", "cached_heads"]
+
+_HALF_BITS = 16
+"""A quantised cache holds keys and values; recurrent states and convolution tails stay at 16 bit or more."""
 
 
 @lru_cache(maxsize=512)
@@ -42,7 +52,13 @@ def _mixers(network: Transformer) -> tuple[tuple[Mixer, int], ...]:
 
 @lru_cache(maxsize=4096)
 def cache_components(
-    network: Transformer, batch_size: int, tokens: int, element_bits: int, *, just_read: bool, full_latent: bool
+    network: Transformer,
+    batch_size: int,
+    tokens: int,
+    element_bits: int,
+    *,
+    just_read: bool,
+    full_latent: bool,
 ) -> tuple[Component, ...]:
     """Return the caches that hold `tokens` tokens of each sequence.
 
@@ -62,15 +78,19 @@ def cache_components(
                 heads = cached_heads(network, mixer)
                 kept = tokens if just_read else cached_tokens(tokens, mixer.window_tokens)
                 dims = (mixer.head_dim, mixer.value_head_dim)
-                found.append(_attention(n_layers, batch_size, kept, heads, dims, element_bits, mixer.window_tokens))
+                found.append(
+                    _attention(n_layers, batch_size, kept, heads, dims, element_bits, mixer.window_tokens)
+                )
                 if mixer.n_index_heads:
-                    found.append(_index_keys(n_layers, batch_size, tokens, mixer.index_head_dim, element_bits))
+                    found.append(
+                        _index_keys(n_layers, batch_size, tokens, mixer.index_head_dim, element_bits)
+                    )
         elif isinstance(mixer, LatentAttention):
             found.append(_latent(mixer, n_layers, batch_size, tokens, element_bits, full=full_latent))
         elif isinstance(mixer, CompressedAttention):
             found.append(_compressed(mixer, n_layers, batch_size, tokens, element_bits, just_read=just_read))
         elif isinstance(mixer, StateSpace):
-            found.append(_state(mixer, n_layers, batch_size, element_bits))
+            found.append(_state(mixer, n_layers, batch_size, max(_HALF_BITS, element_bits)))
         else:
             assert isinstance(mixer, CrossAttention)
     return tuple(found)
@@ -106,7 +126,9 @@ def _attention(
     return Component("kv_cache", name, size, ATTENTION_CACHE, inputs, "exact")
 
 
-def _index_keys(n_layers: int, batch_size: int, tokens: int, index_head_dim: int, element_bits: int) -> Component:
+def _index_keys(
+    n_layers: int, batch_size: int, tokens: int, index_head_dim: int, element_bits: int
+) -> Component:
     """Return the keys by which an indexer chooses tokens: one row a token, no values."""
     size = attention_cache_bytes(n_layers, batch_size, tokens, 1, index_head_dim, 0, element_bits)
     inputs = (
@@ -144,7 +166,13 @@ def _latent(
 
 
 def _compressed(
-    mixer: CompressedAttention, n_layers: int, batch_size: int, tokens: int, element_bits: int, *, just_read: bool
+    mixer: CompressedAttention,
+    n_layers: int,
+    batch_size: int,
+    tokens: int,
+    element_bits: int,
+    *,
+    just_read: bool,
 ) -> Component:
     kept = tokens if just_read else cached_tokens(tokens, mixer.window_tokens)
     window_dim = mixer.head_dim if mixer.compress_tokens else 2 * mixer.head_dim
@@ -173,4 +201,11 @@ def _state(mixer: StateSpace, n_layers: int, batch_size: int, element_bits: int)
     )
     inputs = (("n_layers", n_layers), ("batch_size", batch_size), ("state_bytes", one))
     name = f"recurrent state, {mixer.kind.replace('_', ' ')}"
-    return Component("recurrent_state", name, n_layers * batch_size * one, "n_layers * batch_size * state_bytes", inputs, "exact")
+    return Component(
+        "recurrent_state",
+        name,
+        n_layers * batch_size * one,
+        "n_layers * batch_size * state_bytes",
+        inputs,
+        "exact",
+    )

@@ -5,17 +5,19 @@ Next: transformers.
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from genai_hwreq.estimates import Component, Inputs, Kind
 from genai_hwreq.formats import BlockType, GroupType, MeanType, PlainType, Storage, WeightFormat
 from genai_hwreq.formulas.weights import aligned, block_bytes, ceil_div, group_count, mean_bytes, plain_bytes
-from genai_hwreq.models import Inventory, Tensor
 from genai_hwreq.models._tensor import MATRIX_ROLES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from genai_hwreq.models import Inventory, Tensor
 
 __all__ = ["storage_of", "stored_bytes", "weights_component"]
 
@@ -79,7 +81,7 @@ def _sum_formula(n_params: dict[Storage, int], n_bytes: dict[Storage, int], padd
     terms: list[str] = []
     inputs: list[tuple[str, int]] = []
     for storage, params in n_params.items():
-        name = storage.name.replace("-", "_").replace(".", "_")
+        name = _unused_name(storage, inputs)
         bits = storage.bits if isinstance(storage, PlainType) else None
         inputs.append((f"params_in_{name}", params))
         if bits is not None and params * bits % 8 == 0 and params * bits // 8 == n_bytes[storage]:
@@ -92,7 +94,14 @@ def _sum_formula(n_params: dict[Storage, int], n_bytes: dict[Storage, int], padd
     if padding:
         terms.append("padding")
         inputs.append(("padding", padding))
-    return " + ".join(terms), tuple(inputs)
+    return " + ".join(terms) or "0", tuple(inputs)
+
+
+def _unused_name(storage: Storage, inputs: list[tuple[str, int]]) -> str:
+    """Return a storage's name as a formula can spell it, numbered where another storage bears it already."""
+    name = re.sub(r"\W", "_", storage.name)
+    same = [key for key, _ in inputs if re.fullmatch(rf"params_in_{name}(_no_\d+)?", key)]
+    return f"{name}_no_{len(same) + 1}" if same else name
 
 
 _FLOOR: dict[type, Callable[..., int]] = {

@@ -1,4 +1,4 @@
-"""Hugging Face diffusers: what an image pipeline keeps on a device, network by network.
+"""Hugging Face diffusers: what an image or video pipeline keeps on a device, network by network.
 
 Methodology: docs/explanation/methodology/diffusers.md. Next: estimation.
 """
@@ -9,20 +9,22 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from attrs import frozen
 
-from genai_hwreq.engines._diffusers_passes import ImagePass, working_components
-from genai_hwreq.engines._pipeline_weights import Offload, host_weights, network_weights, resident_weights
+from genai_hwreq.engines._diffusers_passes import encode_components, working_components
+from genai_hwreq.engines._passes import MediaPass
+from genai_hwreq.engines._pipeline_weights import Formats, Offload, host_weights, network_weights, resident_weights
 from genai_hwreq.engines._protocol import Memory, Request
 from genai_hwreq.engines._runtime import context_component, host_runtime_component
+from genai_hwreq.engines._sized_pipelines import assumed_pipeline
 from genai_hwreq.estimates import Assumption, Component, DeviceMemory, Phase
 from genai_hwreq.formats import PlainType, RecipeFormat, WeightFormat
-from genai_hwreq.models import Pipeline, UnknownNetwork
+from genai_hwreq.models import Pipeline, SizedModel, UnknownNetwork
 from genai_hwreq.ranges import ByteRange
-from genai_hwreq.workloads import ImageGeneration
+from genai_hwreq.workloads import ImageGeneration, VideoGeneration
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from genai_hwreq.models import NetworkRole, PipelineNetwork
+    from genai_hwreq.models import Model, NetworkRole, PipelineNetwork
     from genai_hwreq.placement import Placement
 
 __all__ = ["Diffusers"]
@@ -49,8 +51,11 @@ class Diffusers:
 
     name: ClassVar[str] = "diffusers"
 
-    attention: Literal["sdpa", "eager"] = "sdpa"
-    """Whether a fused kernel computes attention piece by piece, or scores are held in full as before torch 2."""
+    attention: Literal["sdpa", "eager", "sliced"] = "sdpa"
+    """Whether a fused kernel computes attention piece by piece, or scores are held in full as before torch 2.
+
+    Sliced attention holds the scores of half the heads at a time.
+    """
 
     enable_model_cpu_offload: bool = False
     """Whether networks wait in host memory while another works."""
@@ -62,14 +67,32 @@ class Diffusers:
     """Whether images are decoded one by one."""
 
     enable_vae_tiling: bool = False
-    """Whether an image is decoded in tiles of 512 pixels."""
+    """Whether an image is decoded in tiles, of the size that its autoencoder was made for."""
+
+    encode_input: bool = False
+    """Whether an image or video is encoded first, as in image-to-image."""
+
+    denoiser_format: WeightFormat | None = None
+    """Weight format of denoisers where it differs from the pipeline's."""
+
+    text_encoder_format: WeightFormat | None = None
+    """Weight format of text encoders where it differs."""
+
+    vae_format: WeightFormat | None = None
+    """Weight format of the autoencoder where it differs; it decides in what the autoencoder computes."""
+
+    cudnn_workspaces: bool = True
+    """Whether the convolution library's workspaces are counted; without them only tensors are."""
+
+    compute_capability: str | None = None
+    """CUDA compute capability of the device; workspaces differ on old ones."""
 
     def refuses(self, request: Request) -> str | None:
         """Say why this cannot be run, or `None` where it can."""
-        if not isinstance(request.model, Pipeline):
-            return "only image pipelines whose networks are known are; text models run on transformers"
-        if not isinstance(request.workload, ImageGeneration):
-            return f"it makes images, not a {type(request.workload).__name__}; pass an ImageGeneration"
+        if not _makes_images(request.model):
+            return "only image and video pipelines are; text models run on transformers"
+        if not isinstance(request.workload, ImageGeneration | VideoGeneration):
+            return f"it makes images and video, not a {type(request.workload).__name__}; pass an ImageGeneration"
         if isinstance(request.weight_format, RecipeFormat):
             return f"{request.weight_format.id} is a GGUF file type; pass a plain or bitsandbytes format"
         if request.placement.n_devices > 1:
@@ -78,18 +101,24 @@ class Diffusers:
 
     def memory(self, request: Request) -> Memory:
         """Turn a request into memory, phase by phase."""
-        model, workload, weight_format = request.model, request.workload, request.weight_format
-        assert isinstance(model, Pipeline)
-        assert isinstance(workload, ImageGeneration)
+        workload, weight_format = request.workload, request.weight_format
+        model, assumed = _pipeline(request.model)
+        assert isinstance(workload, ImageGeneration | VideoGeneration)
         assert isinstance(weight_format, WeightFormat)
+        formats = Formats(
+            default=weight_format,
+            denoiser=self.denoiser_format,
+            text_encoder=self.text_encoder_format,
+            vae=self.vae_format,
+        )
         offload = self._offload(request.placement)
-        run = self._run(model, workload, weight_format)
-        phases = _device_phases(model, run, offload, weight_format)
+        run = self._run(model, workload, formats)
+        phases = self._device_phases(model, run, offload, formats)
         return Memory(
             devices=(DeviceMemory(name="gpu:0", phases=phases),),
-            host=DeviceMemory(name="host", phases=_host_phases(model, offload, weight_format)),
-            disk=_files(model, weight_format),
-            assumptions=_assumptions(model, workload),
+            host=DeviceMemory(name="host", phases=_host_phases(model, offload, formats)),
+            disk=_files(model, formats),
+            assumptions=assumed + _assumptions(model, workload),
         )
 
     def _offload(self, placement: Placement) -> Offload:
@@ -97,22 +126,71 @@ class Diffusers:
             return "sequential"
         return "model" if self.enable_model_cpu_offload else placement.offload
 
-    def _run(self, model: Pipeline, workload: ImageGeneration, weight_format: WeightFormat) -> ImagePass:
+    def _run(self, model: Pipeline, workload: ImageGeneration | VideoGeneration, formats: Formats) -> MediaPass:
         guidance = model.guidance if workload.guidance is None else workload.guidance
-        element_bytes = _compute_bytes(weight_format)
-        return ImagePass(
+        doubled = guidance and not model.sequential_guidance
+        element_bytes = _compute_bytes(formats.default)
+        vae_bytes = _compute_bytes(formats.vae) if formats.vae else (4 if model.upcast_vae else element_bytes)
+        frames = workload.n_frames if isinstance(workload, VideoGeneration) else None
+        major = self.compute_capability.partition(".")[0] if self.compute_capability else None
+        return MediaPass(
             batch_size=workload.batch_size,
             width_px=workload.width_px or model.width_px,
             height_px=workload.height_px or model.height_px,
+            n_frames=frames or model.n_frames,
+            frame_scale=model.frame_scale,
             latent_scale=model.latent_scale,
-            text_tokens=model.text_tokens,
-            samples=workload.batch_size * (2 if guidance else 1),
+            text_tokens=workload.text_tokens or model.text_tokens,
+            samples=workload.batch_size * (2 if doubled else 1),
             element_bytes=element_bytes,
-            eager=self.attention == "eager",
+            eager=self.attention != "sdpa",
+            sliced=self.attention == "sliced",
             vae_slicing=self.enable_vae_slicing,
             vae_tiling=self.enable_vae_tiling,
-            vae_bytes=4 if model.upcast_vae else element_bytes,
+            vae_bytes=vae_bytes,
+            cudnn_workspaces=self.cudnn_workspaces,
+            compute_major=int(major) if major else None,
         )
+
+    def _device_phases(self, model: Pipeline, run: MediaPass, offload: Offload, formats: Formats) -> tuple[Phase, ...]:
+        loaded = resident_weights(model.networks, (), offload, formats)
+        phases = [Phase(name="load", components=(*loaded, context_component()))]
+        for name, part in _named(model.networks):
+            weights = resident_weights(model.networks, _at_work(model, part, offload), offload, formats)
+            if self.encode_input and part.role == "vae":
+                phases.insert(1, _device_phase("vae_encode", weights, encode_components(part, run), run))
+            phases.append(_device_phase(name, weights, working_components(part, run), run))
+        return tuple(phases)
+
+
+def _device_phase(
+    name: str, weights: tuple[Component, ...], working: tuple[Component, ...], run: MediaPass
+) -> Phase:
+    percent = _SPARE_PERCENT if run.n_frames == 1 else _VIDEO_SPARE_PERCENT
+    return Phase(name=name, components=(*weights, *working, *_spare(working, percent), context_component()))
+
+
+def _at_work(model: Pipeline, part: PipelineNetwork, offload: Offload) -> tuple[PipelineNetwork, ...]:
+    """Return what is on the device together under offload.
+
+    With guidance the encoders run again for the empty prompt while the last one of the first pass is still there.
+    """
+    encoders = tuple(other for other in model.networks if other.role == "text_encoder")
+    stays = offload == "model" and model.guidance and part in encoders[:-1]
+    return (part, encoders[-1]) if stays else (part,)
+
+
+def _makes_images(model: Model) -> bool:
+    return isinstance(model, Pipeline) or (
+        isinstance(model, SizedModel) and model.identity.modality in ("image", "video")
+    )
+
+
+def _pipeline(model: Model) -> tuple[Pipeline, tuple[Assumption, ...]]:
+    if isinstance(model, SizedModel):
+        return assumed_pipeline(model)
+    assert isinstance(model, Pipeline)
+    return model, ()
 
 
 def _compute_bytes(weight_format: WeightFormat) -> int:
@@ -121,26 +199,13 @@ def _compute_bytes(weight_format: WeightFormat) -> int:
     return rest.bits // 8 if isinstance(rest, PlainType) else 2
 
 
-def _device_phases(
-    model: Pipeline, run: ImagePass, offload: Offload, weight_format: WeightFormat
-) -> tuple[Phase, ...]:
-    phases = []
-    for name, part in _named(model.networks):
-        weights = resident_weights(model.networks, part, offload, weight_format)
-        working = working_components(part, run)
-        phases.append(
-            Phase(name=name, components=(*weights, *working, *_spare(working), context_component()))
-        )
-    return tuple(phases)
-
-
-def _host_phases(model: Pipeline, offload: Offload, weight_format: WeightFormat) -> tuple[Phase, ...]:
+def _host_phases(model: Pipeline, offload: Offload, formats: Formats) -> tuple[Phase, ...]:
     moments = (("load", None), *_named(model.networks))
     return tuple(
         Phase(
             name=name,
             components=(
-                *host_weights(model.networks, part, offload, weight_format),
+                *host_weights(model.networks, part, offload, formats),
                 host_runtime_component(),
             ),
         )
@@ -162,13 +227,16 @@ def _named(networks: Iterable[PipelineNetwork]) -> tuple[tuple[str, PipelineNetw
 _SPARE_PERCENT = 20
 """Share of the working memory that the caching allocator holds beyond it; decoders reach 70 to 85 at times."""
 
+_VIDEO_SPARE_PERCENT = 45
+"""The same for video, whose decoders ask for tensors of many sizes: 40 to 70 for ConsisID and CogVideoX on A100s."""
 
-def _spare(working: tuple[Component, ...]) -> tuple[Component, ...]:
+
+def _spare(working: tuple[Component, ...], percent: int) -> tuple[Component, ...]:
     live = sum(part.bytes for part in working)
     if not live:
         return ()
-    size = live * _SPARE_PERCENT // 100
-    inputs = (("working_bytes", live), ("spare_percent", _SPARE_PERCENT))
+    size = live * percent // 100
+    inputs = (("working_bytes", live), ("spare_percent", percent))
     formula = "working_bytes * spare_percent // 100"
     span = ByteRange(0, size, live * 85 // 100)
     return (
@@ -178,18 +246,19 @@ def _spare(working: tuple[Component, ...]) -> tuple[Component, ...]:
     )
 
 
-def _files(model: Pipeline, weight_format: WeightFormat) -> tuple[Component, ...]:
-    return tuple(file for part in model.networks for file in network_weights(part, weight_format, 1, "file"))
+def _files(model: Pipeline, formats: Formats) -> tuple[Component, ...]:
+    return tuple(file for part in model.networks for file in network_weights(part, formats.of(part), 1, "file"))
 
 
-def _assumptions(model: Pipeline, workload: ImageGeneration) -> tuple[Assumption, ...]:
+def _assumptions(model: Pipeline, workload: ImageGeneration | VideoGeneration) -> tuple[Assumption, ...]:
     found = []
     if workload.width_px is None or workload.height_px is None:
         size = f"{workload.width_px or model.width_px} × {workload.height_px or model.height_px}"
         text = f"images of {size} pixels; pass width_px= and height_px= for others"
         found.append(Assumption(code="native-resolution", text=text))
-    unknown = [part.name for part in model.networks if isinstance(part.network, UnknownNetwork)]
+    samplers = [part for part in model.networks if part.role in ("denoiser", "upscaler", "vae")]
+    unknown = [part.name for part in samplers if isinstance(part.network, UnknownNetwork)]
     if unknown:
         text = f"only the size of {', '.join(unknown)} is known: working memory in Stable Diffusion's proportions"
-        found.append(Assumption(code="typical-unet", text=text))
+        found.append(Assumption(code="typical-networks", text=text))
     return tuple(found)

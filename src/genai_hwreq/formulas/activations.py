@@ -1,130 +1,147 @@
-"""Working memory of one forward pass: bytes of the tensors that are alive together, by moment.
+"""Working memory of one forward pass: rows of tensors that are alive together.
 
-Every function names the tensors it counts. `tokens` are those of one sequence in this pass, `element_bytes`
-is the width of the compute type. Sizes are those the framework asks for; its allocator rounds each up to 512.
+A tensor has rows (of tokens, of pairs of tokens, of chunks), a width and an element type. The allocator of PyTorch
+hands out memory in blocks, which matters where tensors are small: one step of decoding holds dozens of them.
 """
 
 from __future__ import annotations
 
-__all__ = [
-    "ATTENTION_MASK",
-    "EAGER_SCORES",
-    "FEED_FORWARD",
-    "LOGITS",
-    "ROTARY_TABLES",
-    "SEEN_ROWS",
-    "STREAM",
-    "TOKEN_IDS",
-    "attention_mask_bytes",
-    "eager_score_bytes",
-    "feed_forward_bytes",
-    "logits_bytes",
-    "rotary_table_bytes",
-    "stream_bytes",
-    "token_id_bytes",
+from typing import Literal
+
+from genai_hwreq.formulas.weights import ceil_div
+
+__all__ = ["BLOCK_BYTES", "ROWS", "Rows", "held_bytes", "held_text", "missing_text", "row_count"]
+
+BLOCK_BYTES = 512
+"""PyTorch's allocator rounds every tensor up to this.
+
+Source: https://github.com/pytorch/pytorch/blob/main/c10/cuda/CUDACachingAllocator.cpp, `kMinBlockSize`.
+"""
+
+Rows = Literal[
+    "token",
+    "pair",
+    "seen",
+    "earlier",
+    "windowed",
+    "earlier_windowed",
+    "beyond_window",
+    "position",
+    "position_pair",
+    "sequence",
+    "once",
+    "logit",
+    "chunk",
+    "chunk_of_several",
+    "chunk_pair",
 ]
+"""What a tensor has one row for."""
 
-TOKEN_IDS = "8 * (batch_size * seen_tokens * n_id_tensors + tokens)"
-"""Token ids (and a two-dimensional padding mask) of each sequence, and one row of positions, 64 bit each."""
-
-ROTARY_TABLES = "n_tables * 2 * tokens * rotary_dim * table_bytes"
-"""Cosine and sine of each rotary base, computed once a pass and kept through all layers."""
-
-STREAM = "batch_size * tokens * ((stream_copies * hidden_dim + other_elements) * element_bytes + token_bytes)"
-"""Copies of the residual stream that are alive at once, and other rows of each token beside them."""
-
-SEEN_ROWS = "batch_size * (seen_tokens * seen_elements + (seen_tokens - 1) * old_elements) * element_bytes"
-"""Rows kept for every token that is seen: repeated or unpacked keys and values, or an old cache being replaced."""
-
-FEED_FORWARD = "batch_size * tokens * half_widths * intermediate_dim * element_bytes // 2"
-"""Tensors as wide as the feed-forward network, in halves of its width."""
-
-EAGER_SCORES = "batch_size * n_heads * tokens * seen_tokens * bytes_per_score"
-"""Scores of every query with every key, held in full, in each precision that is alive at once."""
-
-ATTENTION_MASK = "n_masks * mask_rows * tokens * seen_tokens * mask_bytes"
-"""Masks that say which token sees which, one a kind of layer."""
-
-LOGITS = "batch_size * logit_tokens * vocab_size * bytes_per_logit"
-"""Scores of every word of the vocabulary, for each token whose successor is asked for."""
+ROWS: dict[Rows, str] = {
+    "token": "batch_size * tokens",
+    "pair": "batch_size * tokens * seen_tokens",
+    "seen": "batch_size * seen_tokens",
+    "earlier": "batch_size * (seen_tokens - 1)",
+    "windowed": "batch_size * min(seen_tokens, span_tokens)",
+    "earlier_windowed": "batch_size * min(seen_tokens - 1, span_tokens)",
+    "beyond_window": "batch_size * max(0, seen_tokens - 1 - span_tokens)",
+    "position": "tokens",
+    "position_pair": "tokens * seen_tokens",
+    "sequence": "batch_size",
+    "once": "1",
+    "logit": "batch_size * logit_tokens",
+    "chunk": "batch_size * ceil_div(tokens, span_tokens)",
+    "chunk_of_several": "batch_size * ceil_div(tokens, span_tokens) * min(1, ceil_div(tokens, span_tokens) - 1)",
+    "chunk_pair": "batch_size * (ceil_div(tokens, span_tokens) + 1) * (ceil_div(tokens, span_tokens) + 1)",
+}
+"""How many rows that is. `tokens` pass now, `seen_tokens` are seen by the last of them; `span_tokens` is the length
+of a window or a chunk. `position` rows serve all sequences, a `pair` is of a query and a key."""
 
 
-def token_id_bytes(batch_size: int, seen_tokens: int, n_id_tensors: int, tokens: int) -> int:
-    """Return `TOKEN_IDS`: ids of all tokens so far, positions of those that pass now.
+def row_count(
+    rows: Rows, batch_size: int, tokens: int, seen_tokens: int, logit_tokens: int, span_tokens: int
+) -> int:
+    """Return the value of `ROWS[rows]`.
 
     Examples:
-        >>> token_id_bytes(1, 512, 1, 512)
-        8192
+        >>> row_count("pair", 2, 512, 512, 1, 0)
+        524288
+        >>> row_count("earlier_windowed", 1, 1, 2049, 1, 1024)
+        1024
 
     """
-    return 8 * (batch_size * seen_tokens * n_id_tensors + tokens)
+    match rows:
+        case "token":
+            count = batch_size * tokens
+        case "pair":
+            count = batch_size * tokens * seen_tokens
+        case "position":
+            count = tokens
+        case "position_pair":
+            count = tokens * seen_tokens
+        case "sequence":
+            count = batch_size
+        case "once":
+            count = 1
+        case "logit":
+            count = batch_size * logit_tokens
+        case "chunk" | "chunk_of_several" | "chunk_pair":
+            count = batch_size * _chunk_rows(rows, ceil_div(tokens, span_tokens))
+        case _:
+            count = batch_size * _seen_rows(rows, seen_tokens, span_tokens)
+    return count
 
 
-def rotary_table_bytes(n_tables: int, tokens: int, rotary_dim: int, table_bytes: int) -> int:
-    """Return `ROTARY_TABLES`.
+def _chunk_rows(rows: Rows, n_chunks: int) -> int:
+    """Return the rows of tensors made for each chunk of one sequence."""
+    match rows:
+        case "chunk":
+            return n_chunks
+        case "chunk_of_several":
+            return n_chunks * min(1, n_chunks - 1)
+    return (n_chunks + 1) ** 2
+
+
+def _seen_rows(rows: Rows, seen_tokens: int, span_tokens: int) -> int:
+    """Return the tokens of one sequence that a cache-like tensor has rows for."""
+    match rows:
+        case "seen":
+            return seen_tokens
+        case "earlier":
+            return seen_tokens - 1
+        case "windowed":
+            return min(seen_tokens, span_tokens)
+        case "earlier_windowed":
+            return min(seen_tokens - 1, span_tokens)
+    return max(0, seen_tokens - 1 - span_tokens)
+
+
+def held_text(rows: Rows) -> str:
+    """Return the formula of equal tensors.
 
     Examples:
-        >>> rotary_table_bytes(1, 512, 128, 2)
-        262144
+        >>> held_text("token")
+        'n_tensors * 512 * ceil_div(batch_size * tokens * width * element_bytes, 512)'
 
     """
-    return n_tables * 2 * tokens * rotary_dim * table_bytes
+    return f"n_tensors * {BLOCK_BYTES} * ceil_div({ROWS[rows]} * width * element_bytes, {BLOCK_BYTES})"
 
 
-def stream_bytes(batch_size: int, tokens: int, elements: int, element_bytes: int, token_bytes: int) -> int:
-    """Return `STREAM`; `elements` are those of one token in the compute type.
+def held_bytes(n_tensors: int, n_rows: int, width: int, element_bytes: int) -> int:
+    """Return the bytes of equal tensors, each in blocks of its own.
 
     Examples:
-        >>> stream_bytes(1, 512, 4 * 4096, 2, 0)
+        The residual stream of 512 tokens, four times:
+
+        >>> held_bytes(4, 512, 4096, 2)
         16777216
 
     """
-    return batch_size * tokens * (elements * element_bytes + token_bytes)
+    return n_tensors * BLOCK_BYTES * ceil_div(n_rows * width * element_bytes, BLOCK_BYTES)
 
 
-def feed_forward_bytes(
-    batch_size: int, tokens: int, half_widths: int, intermediate_dim: int, element_bytes: int
-) -> int:
-    """Return `FEED_FORWARD`: a gated network holds gate, up and their product, six halves.
-
-    Examples:
-        >>> feed_forward_bytes(1, 512, 6, 11008, 2)
-        33816576
-
-    """
-    return batch_size * tokens * half_widths * intermediate_dim * element_bytes // 2
-
-
-def eager_score_bytes(batch_size: int, n_heads: int, tokens: int, seen_tokens: int, bytes_per_score: int) -> int:
-    """Return `EAGER_SCORES`.
-
-    Examples:
-        Scores in 16 bit, their 32-bit copy and its softmax: ten bytes each.
-
-        >>> eager_score_bytes(1, 32, 2048, 2048, 10)
-        1342177280
-
-    """
-    return batch_size * n_heads * tokens * seen_tokens * bytes_per_score
-
-
-def attention_mask_bytes(n_masks: int, mask_rows: int, tokens: int, seen_tokens: int, mask_bytes: int) -> int:
-    """Return `ATTENTION_MASK`.
-
-    Examples:
-        >>> attention_mask_bytes(1, 4, 512, 512, 1)
-        1048576
-
-    """
-    return n_masks * mask_rows * tokens * seen_tokens * mask_bytes
-
-
-def logits_bytes(batch_size: int, logit_tokens: int, vocab_size: int, bytes_per_logit: int) -> int:
-    """Return `LOGITS`.
-
-    Examples:
-        >>> logits_bytes(1, 1, 32000, 2)
-        64000
-
-    """
-    return batch_size * logit_tokens * vocab_size * bytes_per_logit
+def missing_text(rows: Rows) -> str:
+    """Return the formula of equal tensors less what later layers have yet to cache."""
+    return (
+        f"max(0, {held_text(rows)} - batch_size * (tokens * uncached_token_bytes + uncached_sequence_bytes))"
+    )

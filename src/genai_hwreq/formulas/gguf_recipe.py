@@ -3,7 +3,7 @@
 Source: `llama_tensor_get_type_impl` and `tensor_type_fallback`,
 https://github.com/ggml-org/llama.cpp/blob/master/src/llama-quant.cpp
 
-Next: ggml_buffer.
+Next: ggml_graph.
 """
 
 from __future__ import annotations
@@ -14,34 +14,18 @@ from typing import TYPE_CHECKING, Literal
 from attrs import field, frozen
 
 from genai_hwreq._validators import count, positive
+from genai_hwreq.formulas.ggml_types import BLOCKS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["BLOCKS", "LOW_RECIPES", "RECIPES", "Category", "RecipeFacts", "fitting_type", "more_bits", "row_bytes", "tensor_type"]
+__all__ = ["LOW_RECIPES", "RECIPES", "Category", "RecipeFacts", "fitting_type", "more_bits", "tensor_type"]
 
 Category = Literal[
     "output", "token_embd", "attn_v", "attn_qkv", "attn_k", "attn_q", "attn_output", "ffn_up", "ffn_gate", "ffn_down",
     "other", "keep",
 ]  # fmt: skip
 """What the rules call a tensor; `keep` stays in F32: vectors, normalisations, routers, small convolutions."""
-
-BLOCKS: dict[str, tuple[int, int]] = {
-    "F32": (1, 4), "F16": (1, 2), "BF16": (1, 2),
-    "Q4_0": (32, 18), "Q4_1": (32, 20), "Q5_0": (32, 22), "Q5_1": (32, 24), "Q8_0": (32, 34), "Q8_1": (32, 36),
-    "Q2_K": (256, 84), "Q3_K": (256, 110), "Q4_K": (256, 144), "Q5_K": (256, 176), "Q6_K": (256, 210),
-    "IQ1_S": (256, 50), "IQ1_M": (256, 56), "IQ2_XXS": (256, 66), "IQ2_XS": (256, 74), "IQ2_S": (256, 82),
-    "IQ3_XXS": (256, 98), "IQ3_S": (256, 110), "IQ4_NL": (32, 18), "IQ4_XS": (256, 136),
-    "MXFP4": (32, 17), "NVFP4": (64, 36), "Q1_0": (128, 18), "Q2_0": (64, 18), "TQ1_0": (256, 54), "TQ2_0": (256, 66),
-    "IQ1_BN": (64, 13), "IQ2_BN": (64, 16), "IQ2_KS": (256, 70), "IQ2_K": (256, 76), "IQ2_KL": (256, 86),
-    "IQ3_KS": (256, 102), "IQ3_K": (256, 110), "IQ4_KSS": (256, 128), "IQ4_KS": (256, 136), "IQ4_K": (256, 144),
-    "IQ5_KS": (256, 168), "IQ5_K": (256, 176), "IQ6_K": (256, 212), "Q6_0": (32, 26),
-}  # fmt: skip
-"""Elements and bytes of a block, by type. The last twelve are ik_llama.cpp's own.
-
-Sources: https://github.com/ggml-org/llama.cpp/blob/master/ggml/src/ggml-common.h,
-https://github.com/ikawrakow/ik_llama.cpp/blob/main/gguf-py/gguf/constants.py, `GGML_QUANT_SIZES`
-"""
 
 RECIPES: dict[str, str] = {
     "F32": "F32", "F16": "F16", "BF16": "BF16",
@@ -105,18 +89,6 @@ def more_bits(layer: int, n_layers: int) -> bool:
     """
     eighth = n_layers // 8
     return layer < eighth or layer >= 7 * n_layers // 8 or (layer - eighth) % 3 == 2
-
-
-def row_bytes(block_type: str, row_elements: int) -> int:
-    """Return the bytes of a row that divides into blocks.
-
-    Examples:
-        >>> row_bytes("Q4_K", 4096)
-        2304
-
-    """
-    elements, size = BLOCKS[block_type]
-    return row_elements * size // elements
 
 
 @lru_cache(maxsize=65536)
@@ -215,21 +187,22 @@ def _value(recipe: str, base: str, facts: RecipeFacts, order: int) -> str:
 
 
 def _value_by_recipe(recipe: str, base: str, facts: RecipeFacts, order: int, *, grouped: bool) -> str:
-    if recipe in ("Q4_K_M", "Q5_K_M"):
+    if recipe in _FIRST_VALUES:
+        n_first, first, rest = _FIRST_VALUES[recipe]
+        return first if order < n_first else rest
+    if recipe in {"Q4_K_M", "Q5_K_M"}:
         return "Q6_K" if more_bits(order, facts.n_values) else base
-    if recipe == "Q3_K_M":
-        return "Q5_K" if order < 2 else "Q4_K"  # noqa: PLR2004  (the first two)
-    if recipe == "Q4_K_S":
-        return "Q5_K" if order < 4 else base  # noqa: PLR2004  (the first four)
-    if recipe == "IQ3_XXS" and not grouped:
-        return base if facts.imatrix else "IQ3_S"
-    if recipe == "Q2_K" and not grouped:
-        return "Q3_K"
     if grouped and recipe in _RAISED_IF_GROUPED:
         return _RAISED_IF_GROUPED[recipe]
-    return {"Q3_K_L": "Q5_K", "IQ3_M": "Q4_K"}.get(recipe, base)
+    if recipe == "IQ3_XXS":
+        return base if facts.imatrix else "IQ3_S"
+    return _RAISED_VALUES.get(recipe, base)
 
 
+_FIRST_VALUES = {"Q3_K_M": (2, "Q5_K", "Q4_K"), "Q4_K_S": (4, "Q5_K", "Q4_K")}
+"""File type → how many layers at the start get which type, and the rest which."""
+
+_RAISED_VALUES = {"Q2_K": "Q3_K", "Q3_K_L": "Q5_K", "IQ3_M": "Q4_K"}
 _RAISED_IF_GROUPED = {
     **dict.fromkeys(("Q2_K", "Q2_K_S", "IQ3_XXS", "IQ3_XS", "IQ3_S"), "Q4_K"),
     **dict.fromkeys(("IQ4_NL", "IQ4_XS"), "Q5_K"),
@@ -242,7 +215,7 @@ def _key(recipe: str, base: str, facts: RecipeFacts, order: int) -> str:
     return _query(recipe, base, facts, order)
 
 
-def _query(recipe: str, base: str, facts: RecipeFacts, order: int) -> str:  # noqa: ARG001  (all rules take the same)
+def _query(recipe: str, base: str, _facts: RecipeFacts, _order: int) -> str:
     return {"IQ3_XS": "IQ3_XXS", "IQ3_XXS": "IQ2_S"}.get(recipe, base)
 
 
@@ -255,7 +228,7 @@ _OUTPUT_PROJECTION = {
 }  # fmt: skip
 
 
-def _output_projection(recipe: str, base: str, facts: RecipeFacts, order: int) -> str:  # noqa: ARG001
+def _output_projection(recipe: str, base: str, facts: RecipeFacts, _order: int) -> str:
     if facts.falcon and recipe not in LOW_RECIPES:
         return "Q4_K" if recipe == "Q3_K_L" else base
     if facts.n_experts == _EIGHT_EXPERTS:
@@ -285,17 +258,17 @@ _DOWN_EARLY = {
 }  # fmt: skip
 
 
-def _down_3_medium(base: str, facts: RecipeFacts, order: int, early: bool) -> str:  # noqa: ARG001, FBT001
+def _down_3_medium(base: str, facts: RecipeFacts, order: int, _early: bool) -> str:
     if order < facts.n_layers // 16:
         return "Q5_K"
     return base if facts.falcon and not more_bits(order, facts.n_layers) else "Q4_K"
 
 
-def _down_3_large(base: str, facts: RecipeFacts, order: int, early: bool) -> str:  # noqa: ARG001, FBT001
+def _down_3_large(_base: str, facts: RecipeFacts, _order: int, _early: bool) -> str:
     return "Q4_K" if facts.falcon else "Q5_K"
 
 
-def _down_4_medium(base: str, facts: RecipeFacts, order: int, early: bool) -> str:  # noqa: ARG001, FBT001
+def _down_4_medium(base: str, facts: RecipeFacts, order: int, _early: bool) -> str:
     more = more_bits(order, facts.n_layers)
     if not facts.falcon:
         return "Q6_K" if more else base
@@ -304,30 +277,30 @@ def _down_4_medium(base: str, facts: RecipeFacts, order: int, early: bool) -> st
     return "Q5_K" if more else base
 
 
-def _down_4_small(base: str, facts: RecipeFacts, order: int, early: bool) -> str:  # noqa: ARG001, FBT001
+def _down_4_small(base: str, facts: RecipeFacts, _order: int, early: bool) -> str:
     return "Q5_K" if early and not facts.falcon else base
 
 
-def _down_5_medium(base: str, facts: RecipeFacts, order: int, early: bool) -> str:  # noqa: ARG001, FBT001
+def _down_5_medium(base: str, facts: RecipeFacts, order: int, _early: bool) -> str:
     return "Q6_K" if more_bits(order, facts.n_layers) else base
 
 
-def _down_iq3_smallest(base: str, facts: RecipeFacts, order: int, early: bool) -> str:  # noqa: ARG001, FBT001
+def _down_iq3_smallest(base: str, facts: RecipeFacts, _order: int, early: bool) -> str:
     if facts.imatrix:
         return base
     return "Q4_K" if early else "Q3_K"
 
 
-def _down_iq3_medium(base: str, facts: RecipeFacts, order: int, early: bool) -> str:  # noqa: FBT001
+def _down_iq3_medium(base: str, facts: RecipeFacts, order: int, early: bool) -> str:
     raised = early or (facts.n_experts == _EIGHT_EXPERTS and more_bits(order, facts.n_layers))
     return "Q4_K" if raised else base
 
 
-def _down_iq4(base: str, facts: RecipeFacts, order: int, early: bool) -> str:  # noqa: ARG001, FBT001
+def _down_iq4(base: str, facts: RecipeFacts, _order: int, early: bool) -> str:
     return "Q5_K" if early and not facts.imatrix else base
 
 
-def _down_plain(base: str, facts: RecipeFacts, order: int, early: bool) -> str:  # noqa: ARG001, FBT001
+def _down_plain(base: str, facts: RecipeFacts, _order: int, early: bool) -> str:
     return {"Q4_0": "Q4_1", "Q5_0": "Q5_1"}[base] if early and facts.imatrix else base
 
 

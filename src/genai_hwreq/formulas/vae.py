@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-__all__ = ["DECODE", "MIDDLE", "TILED_IMAGES", "WORKSPACE", "decode_bytes", "middle_bytes", "workspace_bytes"]
+__all__ = ["DECODE", "ENCODE", "IMAGES", "MIDDLE", "TILED_IMAGES", "WORKSPACE", "decode_bytes", "encode_bytes", "image_bytes", "middle_bytes", "workspace_bytes"]
 
 DECODE = "3 * batch_size * pixels * width * element_bytes"
 """What `decode_bytes` computes."""
+
+ENCODE = "5 * batch_size * pixels * width * element_bytes"
+"""What `encode_bytes` computes."""
+
+IMAGES = "batch_size * channels * image_pixels * element_bytes"
+"""What `image_bytes` computes."""
 
 MIDDLE = "6 * batch_size * positions * width * element_bytes"
 """What `middle_bytes` computes."""
@@ -31,6 +37,30 @@ def decode_bytes(batch_size: int, pixels: int, width: int, element_bytes: int) -
 
     """
     return 3 * batch_size * pixels * width * element_bytes
+
+
+def encode_bytes(batch_size: int, pixels: int, width: int, element_bytes: int) -> int:
+    """Return the peak of an encode: the second residual block at full resolution.
+
+    Alive are two blocks' inputs, the normalised, the activated, and a convolution's output.
+
+    Examples:
+        >>> encode_bytes(1, 512 * 512, 128, 2)
+        335544320
+
+    """
+    return 5 * batch_size * pixels * width * element_bytes
+
+
+def image_bytes(batch_size: int, channels: int, image_pixels: int, element_bytes: int) -> int:
+    """Return the bytes of the images themselves.
+
+    Examples:
+        >>> image_bytes(1, 3, 512 * 512, 2)
+        1572864
+
+    """
+    return batch_size * channels * image_pixels * element_bytes
 
 
 def middle_bytes(batch_size: int, positions: int, width: int, element_bytes: int) -> int:

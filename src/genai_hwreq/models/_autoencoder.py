@@ -38,6 +38,12 @@ class Autoencoder:
     quant_convolutions: bool = True
     """Whether 1×1 convolutions stand around the latent (FLUX's and SD3's have none)."""
 
+    middle_attention: bool = True
+    """Whether the turning points attend."""
+
+    tile_px: int = field(default=512, validator=positive)
+    """Side of the tiles it was made to decode an image in."""
+
     @property
     def scale(self) -> int:
         """Pixels along the side of one latent element."""
@@ -60,14 +66,14 @@ class Autoencoder:
                 channels = width
             if index < len(self.widths) - 1:
                 yield from convolution(f"encoder.down_blocks.{index}.downsamplers.0.conv", width, width)
-        yield from _turning_point("encoder.mid_block", channels)
+        yield from _turning_point("encoder.mid_block", channels, attends=self.middle_attention)
         yield from group_norm("encoder.conv_norm_out", channels)
         yield from convolution("encoder.conv_out", 2 * self.latent_channels, channels)
 
     def _decoder(self) -> Iterator[Tensor]:
         channels = self.widths[-1]
         yield from convolution("decoder.conv_in", channels, self.latent_channels)
-        yield from _turning_point("decoder.mid_block", channels)
+        yield from _turning_point("decoder.mid_block", channels, attends=self.middle_attention)
         for index, width in enumerate(reversed(self.widths)):
             for block in range(self.n_residual_blocks + 1):
                 yield from residual_block(f"decoder.up_blocks.{index}.resnets.{block}", channels, width)
@@ -78,11 +84,12 @@ class Autoencoder:
         yield from convolution("decoder.conv_out", self.image_channels, channels)
 
 
-def _turning_point(name: str, width: int) -> Iterator[Tensor]:
+def _turning_point(name: str, width: int, *, attends: bool) -> Iterator[Tensor]:
     yield from residual_block(f"{name}.resnets.0", width, width)
-    yield from group_norm(f"{name}.attentions.0.group_norm", width)
-    yield from matrix(f"{name}.attentions.0.to_q", "attention_q", width, width, has_bias=True)
-    yield from matrix(f"{name}.attentions.0.to_k", "attention_k", width, width, has_bias=True)
-    yield from matrix(f"{name}.attentions.0.to_v", "attention_v", width, width, has_bias=True)
-    yield from matrix(f"{name}.attentions.0.to_out.0", "attention_output", width, width, has_bias=True)
+    if attends:
+        yield from group_norm(f"{name}.attentions.0.group_norm", width)
+        yield from matrix(f"{name}.attentions.0.to_q", "attention_q", width, width, has_bias=True)
+        yield from matrix(f"{name}.attentions.0.to_k", "attention_k", width, width, has_bias=True)
+        yield from matrix(f"{name}.attentions.0.to_v", "attention_v", width, width, has_bias=True)
+        yield from matrix(f"{name}.attentions.0.to_out.0", "attention_output", width, width, has_bias=True)
     yield from residual_block(f"{name}.resnets.1", width, width)

@@ -1,4 +1,4 @@
-"""A pipeline of networks that makes images: text encoders, denoiser, autoencoder, and what checks or enlarges.
+"""A pipeline of networks that makes images, video or sound: text encoders, denoiser, autoencoder, and what checks or enlarges.
 
 Next: inventory.
 """
@@ -12,6 +12,7 @@ from attrs import field, frozen
 
 from genai_hwreq._validators import non_empty, positive
 from genai_hwreq.models._autoencoder import Autoencoder
+from genai_hwreq.models._enumerated import EnumeratedNetwork
 from genai_hwreq.models._identity import Identity
 from genai_hwreq.models._tensor import Tensor
 from genai_hwreq.models._transformer import Transformer
@@ -42,7 +43,7 @@ class PipelineNetwork:
     name: str = field(validator=non_empty)
     """What it is called."""
 
-    network: Transformer | UNet | Autoencoder | UnknownNetwork
+    network: Transformer | UNet | Autoencoder | EnumeratedNetwork | UnknownNetwork
     """Its architecture, or its size alone."""
 
     output_px: int | None = None
@@ -82,6 +83,15 @@ class Pipeline:
     guidance: bool = True
     """Whether every step runs on the prompt and on the empty prompt together, as a doubled batch."""
 
+    sequential_guidance: bool = False
+    """Whether guidance runs the prompt and the empty prompt one after the other."""
+
+    n_frames: int = field(default=1, validator=positive)
+    """Frames of the video it was made for; one for images."""
+
+    frame_scale: int = field(default=1, validator=positive)
+    """Frames of one latent frame."""
+
     upcast_vae: bool = False
     """Whether the pipeline decodes in fp32 whatever the weights are."""
 
@@ -100,6 +110,8 @@ def network_inventory(part: PipelineNetwork) -> Inventory:
     network = part.network
     if isinstance(network, Transformer):
         return transformer_inventory(network)
+    if isinstance(network, EnumeratedNetwork):
+        return Inventory(groups=network.groups)
     if isinstance(network, UnknownNetwork):
         tensors: tuple[Tensor, ...] = (Tensor("weights", "projection", (1, network.n_params)),)
     else:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from genai_hwreq.catalog import get_accelerator, get_machine, get_tier
-from genai_hwreq.planning.check import Check, Shortfall
-from genai_hwreq.planning.check import check as _check
+from genai_hwreq.planning.check import Check, Shortfall, check as _check
 from genai_hwreq.planning.fit import Fit, fit_on
 
 if TYPE_CHECKING:

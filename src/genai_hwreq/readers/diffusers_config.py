@@ -11,21 +11,35 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from genai_hwreq.errors import ConfigurationError
-from genai_hwreq.models import Autoencoder, SpatialTransformer, Transformer, UNet, UNetLevel
+from genai_hwreq.models import (
+    Autoencoder,
+    EnumeratedNetwork,
+    FrameWork,
+    Identity,
+    Pipeline,
+    PipelineNetwork,
+    SpatialTransformer,
+    Transformer,
+    UNet,
+    UNetLevel,
+)
+from genai_hwreq.readers.diffusers import NETWORKS, reader_of
 from genai_hwreq.readers.hf_config import read_config
 from genai_hwreq.readers.hf_config._fields import Fields
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["read_network"]
+    from genai_hwreq.models import NetworkRole
+
+__all__ = ["read_network", "single_network"]
 
 _DOWN_BLOCKS = ("CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D")
 _ATTENTION_BLOCK = "CrossAttnDownBlock2D"
 _PLAIN_BLOCK = "DownBlock2D"
 
 
-def read_network(config: Mapping[str, Any]) -> Transformer | UNet | Autoencoder:
+def read_network(config: Mapping[str, Any]) -> Transformer | UNet | Autoencoder | EnumeratedNetwork:
     """Read one network of a pipeline from its own configuration.
 
     Raises:
@@ -41,12 +55,48 @@ def read_network(config: Mapping[str, Any]) -> Transformer | UNet | Autoencoder:
     name = fields.text("_class_name", default="")
     if name == "UNet2DConditionModel":
         return _unet(fields)
-    if name == "AutoencoderKL":
+    if name in ("AutoencoderKL", "AutoencoderKLFlux2"):
         return _autoencoder(fields)
     if not name:
         return read_config(config).decoder
-    msg = f"_class_name {name!r} is not known; known are 'UNet2DConditionModel' and 'AutoencoderKL'"
+    reader = reader_of(name)
+    if reader is not None:
+        return reader(fields)
+    known = ", ".join(("UNet2DConditionModel", "AutoencoderKL", *NETWORKS))
+    msg = f"_class_name {name!r} is not known; known are {known}"
     raise ConfigurationError(msg, field="_class_name")
+
+
+def single_network(config: Mapping[str, Any], name: str) -> Pipeline:
+    """Return a pipeline of one network that was read from its own configuration.
+
+    Raises:
+        ConfigurationError: as `read_network` does.
+
+    Examples:
+        >>> single_network({"_class_name": "FluxTransformer2DModel"}, "a transformer").n_params
+        11891178560
+
+    """
+    network = read_network(config)
+    scale, frame_scale = 8, 1
+    role: NetworkRole = "denoiser"
+    if isinstance(network, Autoencoder):
+        role, scale = "vae", network.scale
+    elif isinstance(network, EnumeratedNetwork) and isinstance(network.work, FrameWork):
+        role, scale, frame_scale = "vae", network.work.scale, network.work.frame_scale
+    return Pipeline(
+        identity=Identity(id=name, name=name, modality="image"),
+        networks=(PipelineNetwork(role=role, name=name, network=network),),
+        width_px=_USUAL_PX,
+        height_px=_USUAL_PX,
+        latent_scale=scale,
+        frame_scale=frame_scale,
+        guidance=False,
+    )
+
+
+_USUAL_PX = 1024
 
 
 def _unet(fields: Fields) -> UNet:
@@ -118,12 +168,15 @@ def _addition_dim(fields: Fields) -> int:
 
 
 def _autoencoder(fields: Fields) -> Autoencoder:
+    is_flux2 = fields.text("_class_name", default="") == "AutoencoderKLFlux2"
     return Autoencoder(
         image_channels=fields.count("in_channels", default=3),
-        latent_channels=fields.count("latent_channels", default=4),
-        widths=_widths(fields, (64,)),
-        n_residual_blocks=fields.count("layers_per_block", default=1),
+        latent_channels=fields.count("latent_channels", default=32 if is_flux2 else 4),
+        widths=_widths(fields, (128, 256, 512, 512) if is_flux2 else (64,)),
+        n_residual_blocks=fields.count("layers_per_block", default=2 if is_flux2 else 1),
         quant_convolutions=fields.flag("use_quant_conv", default=True),
+        middle_attention=fields.flag("mid_block_add_attention", default=True),
+        tile_px=fields.count("sample_size", default=512),
     )
 
 

@@ -14,8 +14,9 @@ from genai_hwreq.catalog import get_model
 from genai_hwreq.errors import HwReqError, UnknownNameError
 from genai_hwreq.estimates import Estimate
 from genai_hwreq.estimation import estimate_vram
-from genai_hwreq.models import HostedModel, Model, SizedModel, model_inventory
+from genai_hwreq.models import HostedModel, Model, Pipeline, SizedModel, model_inventory
 from genai_hwreq.ranges import ByteRange
+from genai_hwreq.readers.diffusers_config import single_network
 from genai_hwreq.readers.hf_config import known_model_types, read_config
 from genai_hwreq.scoring.mapping import Run, map_case
 from genai_hwreq.scoring.measures import FREE_OF_SIZE, measure
@@ -69,7 +70,11 @@ def _once(known: dict[Hashable, _T | HwReqError], key: Hashable, make: Callable[
 
 def _estimate(model: Model, run: Run) -> Estimate:
     return estimate_vram(
-        model, run.workload, precision=run.precision, engine=run.engine, placement=run.placement
+        run.model or model,
+        run.workload,
+        precision=run.precision,
+        engine=run.engine,
+        placement=run.placement,
     )
 
 
@@ -90,8 +95,7 @@ def find_model(case: Case) -> Model:
     if arch.get("model_type") in known_model_types():
         return read_config(arch)
     if "_class_name" in arch:  # one network of a pipeline; the catalog's entry of that name is all of it
-        msg = f"networks of class {arch['_class_name']!r} cannot be read yet"
-        raise DeclinedError(msg)
+        return single_network(arch, case.model)
     try:
         return get_model(case.model)
     except UnknownNameError as error:
@@ -111,4 +115,6 @@ def _n_params(case: Case, model: Model) -> int:
         raise DeclinedError(msg)
     if isinstance(model, SizedModel):
         return sum(network.n_params for network in model.networks)
+    if isinstance(model, Pipeline):
+        return model.n_params
     return model_inventory(model).n_params

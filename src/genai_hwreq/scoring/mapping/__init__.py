@@ -17,8 +17,36 @@ if TYPE_CHECKING:
 
 __all__ = ["MAPPINGS", "Run", "map_case"]
 
+_TRAINERS = (
+    "transformers", "pytorch", "trl", "torchtune", "torchtitan", "axolotl", "llama-factory",
+    "ms-swift", "unsloth", "deepspeed", "fsdp", "megatron", "fms-acceleration", "litgpt",
+)
+"""Engines that train language models, whose cases are read alike."""
+
 MAPPINGS: dict[tuple[str, str], str] = {
+    ("diffusers", "image"): "_media:diffusers",
+    ("diffusers", "video"): "_media:diffusers",
+    ("transformers", "image"): "_media:text_encoder",
     ("transformers", "generate"): "_transformers:generation",
+    ("vllm", "generate"): "_serving:vllm",
+    ("sglang", "generate"): "_single_runs:sglang",
+    ("tgi", "generate"): "_single_runs:tgi",
+    ("tensorrt-llm", "generate"): "_single_runs:tensorrt_llm",
+    ("lmdeploy", "generate"): "_single_runs:lmdeploy",
+    ("mlc-llm", "generate"): "_single_runs:mlc_llm",
+    ("mlx", "generate"): "_single_runs:mlx",
+    ("exllama", "generate"): "_single_runs:exllama",
+    ("exllamav2", "generate"): "_single_runs:exllamav2",
+    ("exllamav3", "generate"): "_single_runs:exllamav3",
+    ("ctranslate2", "generate"): "_single_runs:ctranslate2",
+    ("gpt-fast", "generate"): "_single_runs:gpt_fast",
+    ("litgpt", "generate"): "_single_runs:litgpt",
+    ("autoawq", "generate"): "_single_runs:autoawq",
+    ("autogptq", "generate"): "_single_runs:autogptq",
+    ("llama.cpp", "generate"): "_llama_cpp:llama_cpp",
+    ("ik_llama.cpp", "generate"): "_llama_cpp:ik_llama_cpp",
+    ("ollama", "generate"): "_llama_cpp:ollama",
+    **dict.fromkeys(((engine, "train") for engine in _TRAINERS), "_training:training"),
 }
 """Engine and task → module of this package and its function, which takes `Settings` and the model and returns a `Run`."""
 

@@ -1,0 +1,283 @@
+"""Attention in llama.cpp's graph: queries, keys and values, their way into the cache, scores.
+
+Source: `build_qkv`, `build_attn` and `build_attn_mha`,
+https://github.com/ggml-org/llama.cpp/blob/master/src/llama-graph.cpp
+
+Next: _llama_cpp_feed_forward.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+from genai_hwreq.engines._llama_cpp_graph import F32, Graph
+from genai_hwreq.formulas.ggml_graph import Node
+from genai_hwreq.formulas.ggml_types import BLOCKS
+
+if TYPE_CHECKING:
+    from genai_hwreq.engines._llama_cpp_caches import Cells
+    from genai_hwreq.models import Attention, LatentAttention
+
+__all__ = ["latent_attention", "softmax_attention"]
+
+_FUSED = frozenset({"phi", "glm"})
+_UNROTATED = frozenset({"mpt", "gpt2", "bloom", "gpt_bigcode", "opt", "granitemoehybrid", "nemotron_h"})
+_ROTATED_IN_WINDOW_ONLY = frozenset({"cohere2", "llama4", "llama4_text", "exaone4"})
+_SCALED_QUERIES = frozenset({"gemma", "gemma2", "gemma3", "gemma3_text", "phi", "phi3"})
+_CAPPED_SCORES = frozenset({"gemma2", "grok"})
+_NORMED_AFTER_ROTATION = frozenset({"llama4", "llama4_text"})
+_ROTATION_DIM = 64
+
+
+@frozen
+class _Heads:
+    """Numbers of heads and widths that attention is computed with."""
+
+    n_heads: int
+    n_kv_heads: int
+    key_head_dim: int
+    value_head_dim: int
+
+    @property
+    def key_dim(self) -> int:
+        return self.n_kv_heads * self.key_head_dim
+
+    @property
+    def value_dim(self) -> int:
+        return self.n_kv_heads * self.value_head_dim
+
+
+def softmax_attention(g: Graph, x: Node, attention: Attention) -> Node:
+    """Add attention over the tokens `x` and return the output projection."""
+    run = g.run
+    heads = _Heads(attention.n_heads, attention.n_kv_heads, attention.head_dim, attention.value_head_dim)
+    window = attention.window_tokens if attention.window_tokens in run.cells else None
+    rotated = run.model_type not in _UNROTATED and (
+        window is not None or len(run.cells) == 1 or run.model_type not in _ROTATED_IN_WINDOW_ONLY
+    )
+    q, k, v = _projections(g, x, attention, rotated=rotated)
+    if rotated:
+        q, k = _rotated(g, q, heads.n_heads, heads), _rotated(g, k, heads.n_kv_heads, heads)
+        if run.model_type in _NORMED_AFTER_ROTATION:
+            q, k = g.over(q), g.over(k)
+    elif run.model_type in _NORMED_AFTER_ROTATION:
+        q = g.over(q, g.input("attn_scale", F32 * run.tokens))
+    if run.model_type in _SCALED_QUERIES:
+        q = g.over(q)
+    out = g.op(run.hidden_dim, run.tokens, _attend(g, q, k, v, heads, window))
+    return g.over(out) if attention.output_bias else out
+
+
+def _projections(g: Graph, x: Node, attention: Attention, *, rotated: bool) -> tuple[Node, Node, Node]:
+    if attention.fused or g.run.model_type in _FUSED:
+        return _fused_projections(g, x, attention, rotated=rotated)
+    gated = 2 if attention.gate == "element" else 1
+    q = _heads(g, x, attention.query_dim * gated, attention.head_dim * gated, bias=attention.query_bias)
+    if gated > 1:
+        q = g.view(q, None, F32 * attention.query_dim * g.run.tokens)
+    k = _heads(g, x, attention.key_dim, attention.head_dim, bias=attention.key_bias)
+    v = _heads(g, x, attention.value_dim, attention.value_head_dim, bias=attention.value_bias)
+    if attention.norms:
+        layer_norm = g.run.model_type in ("cohere", "cohere2", "stablelm")
+        layout = (attention.head_dim, attention.n_heads, g.run.tokens) if gated > 1 else q.layout
+        q = g.over(g.copy(q, layout)) if q.layout is None else g.norm(q, layer_norm=layer_norm)
+        k = g.norm(k, layer_norm=layer_norm)
+    return q, k, v
+
+
+def _heads(g: Graph, x: Node, dim: int, head_dim: int, *, bias: bool) -> Node:
+    out = g.op(dim, g.run.tokens, x)
+    if bias:
+        out = g.over(out)
+    return g.view(out, (head_dim, dim // head_dim, g.run.tokens))
+
+
+def _fused_projections(g: Graph, x: Node, attention: Attention, *, rotated: bool) -> tuple[Node, Node, Node]:
+    """Return parts of one matrix's result: older versions copy them, recent ones read them where they lie."""
+    run = g.run
+    qkv = g.op(attention.query_dim + attention.key_dim + attention.value_dim, run.tokens, x)
+    if attention.query_bias:
+        qkv = g.over(qkv)
+    copied = run.era == "2024" or (run.era == "2025" and not rotated)
+    q = _part(g, qkv, attention.query_dim, attention.head_dim, copied=copied)
+    k = _part(g, qkv, attention.key_dim, attention.head_dim, copied=copied)
+    return q, k, _part(g, qkv, attention.value_dim, attention.value_head_dim, copied=run.era != "2026")
+
+
+def _part(g: Graph, qkv: Node, dim: int, head_dim: int, *, copied: bool) -> Node:
+    tokens = g.run.tokens
+    part = g.view(qkv, None, F32 * dim * tokens)
+    if not copied:
+        return part
+    return g.view(g.op(dim, tokens, part), (head_dim, dim // head_dim, tokens))
+
+
+def _rotated(g: Graph, x: Node, n_heads: int, heads: _Heads) -> Node:
+    positions = g.input("positions", 4 * g.run.tokens)
+    if x.layout is None:
+        return g.shaped((heads.key_head_dim, n_heads, g.run.tokens), x, positions)
+    return g.over(x, positions)
+
+
+def _attend(g: Graph, q: Node, k: Node, v: Node, heads: _Heads, window: int | None) -> Node:
+    """Store keys and values and return what the heads put out."""
+    run = g.run
+    tag = "" if window is None else " in window"
+    quantised_k, quantised_v = BLOCKS[run.type_k][0] > 1, BLOCKS[run.type_v][0] > 1
+    turn_k = turn_v = None
+    if run.era == "2026" and quantised_k and heads.key_head_dim % _ROTATION_DIM == 0:
+        side = _ROTATION_DIM * (heads.key_head_dim // _ROTATION_DIM & -(heads.key_head_dim // _ROTATION_DIM))
+        turn_k = g.input("turn of keys" + tag, F32 * side * side)
+        q, k = _turned(g, q, turn_k), _turned(g, k, turn_k)
+    if run.era == "2026" and quantised_v and heads.value_head_dim % _ROTATION_DIM == 0:
+        turn_v = g.input("turn of values" + tag, F32 * _ROTATION_DIM * _ROTATION_DIM)
+        v = _turned(g, v, turn_v)
+    if run.era == "2026" and len(run.cells) == 1:
+        g.expand(q, v, k)
+    else:
+        g.expand(q, k, v)
+    _store(g, k, v, heads, tag)
+    cells = run.cells[window]
+    out = _fused_scores(g, q, heads, cells, tag) if run.flash_attn else _scores(g, q, heads, cells, tag)
+    g.expand(out)
+    return out if turn_v is None else _turned(g, out, turn_v)
+
+
+def _turned(g: Graph, x: Node, turn: Node) -> Node:
+    """Return vectors turned by a fixed matrix, which spreads outliers before they are quantised."""
+    source = g.copy(x, (0, 0, x.n_bytes)) if x.layout is None else g.view(x)
+    product = Node(x.n_bytes, (turn, source), (0, x.n_bytes))
+    return g.view(product, x.layout)
+
+
+def _store(g: Graph, k: Node, v: Node, heads: _Heads, tag: str) -> None:
+    run = g.run
+    if run.era == "2024":
+        g.store(k)
+        g.store(v if run.flash_attn else g.view(v))
+        return
+    per_row = 1 if run.flash_attn else heads.value_dim
+    k_rows = g.input("rows of keys" + tag, 8 * run.tokens)
+    v_rows = g.input("rows of values" + tag, 8 * run.tokens * per_row)
+    g.store(g.view(k), k_rows)
+    if not run.flash_attn and v.layout is None:
+        v = g.copy(v, (heads.value_dim, run.tokens))
+    g.store(g.view(v), v_rows)
+
+
+def _mask(g: Graph, cells: Cells, tag: str) -> Node:
+    """Return the mask: recent versions hand it over in 16 bit where attention is fused, older ones convert it."""
+    run = g.run
+    n_elements = cells.cells * run.tokens
+    if not run.flash_attn:
+        return g.input("mask" + tag, F32 * n_elements)
+    if run.era == "2026":
+        return g.input("mask" + tag, 2 * n_elements)
+    name = "mask in 16 bit" + tag
+    if name not in g.inputs:
+        g.inputs[name] = Node(2 * n_elements, (g.input("mask" + tag, F32 * n_elements),))
+    return g.inputs[name]
+
+
+def _fused_scores(g: Graph, q: Node, heads: _Heads, cells: Cells, tag: str) -> Node:
+    run = g.run
+    width = heads.n_heads * heads.value_head_dim
+    n_bytes = F32 * width * run.tokens
+    unpacked = 0
+    if run.era == "2026" and run.on_device:
+        dims = heads.key_dim * (BLOCKS[run.type_k][0] > 1) + heads.value_dim * (BLOCKS[run.type_v][0] > 1)
+        unpacked = 2 * cells.cells * cells.streams * dims
+    out = Node(n_bytes + unpacked, (g.view(g.view(q)), _mask(g, cells, tag)))
+    return g.view(out, (width, run.tokens), n_bytes)
+
+
+def _scores(g: Graph, q: Node, heads: _Heads, cells: Cells, tag: str) -> Node:
+    run = g.run
+    width = heads.n_heads * heads.value_head_dim
+    kq = g.shaped((cells.cells, run.tokens, heads.n_heads), g.view(g.view(q)))
+    if run.model_type in _CAPPED_SCORES:
+        kq = g.over(g.over(g.over(kq)))
+    kq = g.over(kq, _mask(g, cells, tag))
+    kqv = g.shaped((heads.value_head_dim, run.tokens, heads.n_heads), kq)
+    return g.copy(g.view(kqv), (width, run.tokens))
+
+
+def latent_attention(g: Graph, x: Node, attention: LatentAttention) -> Node:
+    """Add latent attention and return the output projection.
+
+    Source: https://github.com/ggml-org/llama.cpp/blob/master/src/models/deepseek2.cpp
+    """
+    run = g.run
+    tokens, n_heads = run.tokens, attention.n_heads
+    if attention.q_lora_rank:
+        q = g.op(n_heads * attention.qk_head_dim, tokens, g.norm(g.op(attention.q_lora_rank, tokens, x)))
+    else:
+        q = g.op(n_heads * attention.qk_head_dim, tokens, x)
+    compressed = g.op(attention.latent_dim, tokens, x)
+    positions = g.input("positions", 4 * tokens)
+    latent_part = g.view(compressed, None, F32 * attention.kv_lora_rank * tokens)
+    q_part = g.view(q, None, F32 * n_heads * attention.qk_rope_head_dim * tokens)
+    q_rotated = g.shaped((attention.qk_rope_head_dim, n_heads, tokens), q_part, positions)
+    k_part = g.view(compressed, None, F32 * attention.qk_rope_head_dim * tokens)
+    k_rotated = g.shaped((attention.qk_rope_head_dim, 1, tokens), k_part, positions)
+    latent = g.over(g.copy(latent_part, (attention.kv_lora_rank, tokens)))
+    plain = g.view(q, None, F32 * n_heads * attention.qk_nope_head_dim * tokens)
+    if run.latent == "full":
+        return _expanded(g, attention, plain, q_rotated, k_rotated, latent)
+    absorbed = g.view(g.shaped((attention.kv_lora_rank, tokens, n_heads), g.view(plain)))
+    latent = g.view(latent, (attention.kv_lora_rank, 1, tokens))
+    q_parts, k_parts = (absorbed, q_rotated), (latent, k_rotated)
+    if run.era != "2026":
+        q_parts, k_parts = (q_rotated, absorbed), (k_rotated, latent)
+    q = g.shaped((attention.latent_dim, n_heads, tokens), *q_parts)
+    k = g.shaped((attention.latent_dim, 1, tokens), *k_parts)
+    return _latent_scores(g, attention, q, k, latent)
+
+
+def _latent_scores(g: Graph, attention: LatentAttention, q: Node, k: Node, v: Node) -> Node:
+    run = g.run
+    tokens, n_heads, rank = run.tokens, attention.n_heads, attention.kv_lora_rank
+    if run.era == "2026":
+        g.expand(q, v, k)
+        g.store(g.view(k), g.input("rows of keys", 8 * tokens))
+    else:
+        g.expand(q, k, v)
+        _store(g, k, v, _Heads(n_heads, 1, attention.latent_dim, rank), "")
+    cells = run.cells[None]
+    if run.flash_attn:
+        unpacked = 0
+        if run.era == "2026" and run.on_device and BLOCKS[run.type_k][0] > 1:
+            unpacked = 2 * cells.cells * cells.streams * attention.latent_dim
+        n_bytes = F32 * rank * n_heads * tokens
+        scores = Node(n_bytes + unpacked, (g.view(g.view(q)), _mask(g, cells, "")))
+        values = g.shaped((attention.v_head_dim, tokens, n_heads), g.view(scores))
+    else:
+        kq = g.over(g.shaped((cells.cells, tokens, n_heads), g.view(g.view(q))), _mask(g, cells, ""))
+        if run.era == "2026":
+            kq = g.over(kq)
+            v_copy = Node(2 * cells.cells * cells.streams * rank, ())
+            kqv = g.shaped((rank, tokens, n_heads), v_copy, kq)
+        else:
+            kqv = g.shaped((rank, tokens, n_heads), kq)
+        values = g.shaped((attention.v_head_dim, tokens, n_heads), kqv)
+    out = g.copy(g.view(values), (attention.v_head_dim * n_heads, tokens))
+    g.expand(out)
+    return g.op(run.hidden_dim, tokens, out)
+
+
+def _expanded(
+    g: Graph, attention: LatentAttention, plain: Node, q_rotated: Node, k_rotated: Node, latent: Node
+) -> Node:
+    """Return attention over every head's keys and values, as versions before latent caches computed it."""
+    run = g.run
+    tokens, n_heads = run.tokens, attention.n_heads
+    kv = g.op(n_heads * (attention.qk_nope_head_dim + attention.v_head_dim), tokens, latent)
+    k_plain = g.view(kv, None, F32 * n_heads * attention.qk_nope_head_dim * tokens)
+    v = g.shaped((n_heads * attention.v_head_dim, tokens), g.view(kv, None, F32 * n_heads * attention.v_head_dim * tokens))
+    q = g.shaped((attention.qk_head_dim, n_heads, tokens), plain, q_rotated)
+    repeated = g.shaped((attention.qk_rope_head_dim, n_heads, tokens), k_rotated)
+    k = g.shaped((attention.qk_head_dim, n_heads, tokens), k_plain, repeated)
+    heads = _Heads(n_heads, n_heads, attention.qk_head_dim, attention.v_head_dim)
+    return g.op(run.hidden_dim, tokens, _attend(g, q, k, v, heads, None))

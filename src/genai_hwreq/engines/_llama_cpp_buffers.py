@@ -1,0 +1,148 @@
+"""llama.cpp's compute buffers on device and host, and its output buffer.
+
+The graph of one pass is built and laid out as ggml's allocator does: the buffer is its highest address. What a pass of
+equal settings needs is worked out once.
+
+Next: llama_cpp.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from functools import lru_cache
+from typing import TYPE_CHECKING, Literal
+
+from attrs import frozen
+
+from genai_hwreq.engines._llama_cpp_caches import CacheSettings, cells_of, layer_caches, layer_states
+from genai_hwreq.engines._llama_cpp_graph import F32, Graph, Pass
+from genai_hwreq.engines._llama_cpp_layers import network_graph
+from genai_hwreq.estimates import Component
+from genai_hwreq.formulas.ggml_graph import Node, buffer_bytes
+from genai_hwreq.formulas.weights import aligned
+from genai_hwreq.provenance import Source
+from genai_hwreq.ranges import ByteRange
+
+if TYPE_CHECKING:
+    from genai_hwreq.models import Transformer
+
+__all__ = ["BufferSettings", "Side", "compute_bytes", "compute_component", "output_component"]
+
+Side = Literal["device", "host", "cpu"]
+"""Which buffer: a device's, the host's of a run with a device, or the only one of a run without."""
+
+_DEVICE_ALIGNMENT, _HOST_ALIGNMENT = 128, 32
+"""Bytes to which addresses are rounded up.
+
+Sources: https://github.com/ggml-org/llama.cpp/blob/master/ggml/src/ggml-cuda/ggml-cuda.cu,
+https://github.com/ggml-org/llama.cpp/blob/master/ggml/src/ggml-backend.cpp, `TENSOR_ALIGNMENT`
+"""
+
+_SOURCE = Source(
+    title="ggml's graph allocator, laid out over the tensors of one pass",
+    as_of=date(2026, 11, 25),
+    url="https://github.com/ggml-org/llama.cpp/blob/master/ggml/src/ggml-alloc.c",
+)
+
+
+@frozen(kw_only=True)
+class BufferSettings:
+    """The settings that decide compute buffers, with every default worked out."""
+
+    caches: CacheSettings
+    """Settings of the caches."""
+
+    n_outputs: int
+    """Rows of logits."""
+
+    passing_layer_bytes: int = 0
+    """Largest matrix of a layer that is kept on the host and copied over for each large batch."""
+
+    passing_output_bytes: int = 0
+    """Output matrix, where it is kept on the host."""
+
+    expanded_bytes: int = 0
+    """What attention unpacks from the cache at once, with what is alive beside it."""
+
+
+@lru_cache(maxsize=4096)
+def compute_bytes(network: Transformer, settings: BufferSettings, side: Side) -> int:
+    """Return the bytes of a compute buffer.
+
+    Matrices that stay on the host are copied to the device for the operation that needs them, one after another.
+    """
+    graph_bytes = _graph_bytes(network, settings.caches, settings.n_outputs, side)
+    most = max(graph_bytes, settings.expanded_bytes if side != "host" else 0)
+    if side != "device":
+        return most
+    if settings.passing_output_bytes:
+        logits = F32 * settings.n_outputs * (network.vocab_size + network.hidden_dim)
+        most = max(most, settings.passing_output_bytes + logits)
+    if settings.passing_layer_bytes:
+        layers = _graph_bytes(network, settings.caches, 1, side)
+        most = max(most, layers + settings.passing_layer_bytes)
+    return most
+
+
+@lru_cache(maxsize=4096)
+def _graph_bytes(network: Transformer, caches: CacheSettings, n_outputs: int, side: Side) -> int:
+    run = _pass(network, caches, n_outputs, side)
+    graph = network_graph(network, run)
+    inputs = _read_inputs(graph)
+    embedded = F32 * network.hidden_dim * run.tokens if run.era == "2026" else 0
+    if side == "host":
+        return sum(aligned(node.n_bytes, _DEVICE_ALIGNMENT) for node in inputs) + embedded + 4 * run.tokens
+    known = {id(node) for node in inputs}
+    order = [node for node in graph.order if id(node) not in known]
+    if side == "device":
+        return buffer_bytes(inputs, order, _DEVICE_ALIGNMENT)
+    return buffer_bytes([Node(embedded), Node(4 * run.tokens), *inputs], order, _HOST_ALIGNMENT)
+
+
+def _pass(network: Transformer, caches: CacheSettings, n_outputs: int, side: Side) -> Pass:
+    hybrid = any(layer_states(network))
+    windows = {cache.window_tokens for cache in layer_caches(network, caches.era, caches.latent) if cache is not None}
+    one_sequence = caches.era == "2025" and caches.kv_unified
+    return Pass(
+        model_type=network.model_type,
+        hidden_dim=network.hidden_dim,
+        era=caches.era,
+        tokens=caches.n_ubatch,
+        n_sequences=1 if one_sequence else caches.n_seq_max,
+        n_outputs=n_outputs,
+        cells={window: cells_of(caches, window, hybrid=hybrid) for window in windows},
+        latent=caches.latent,
+        flash_attn=caches.flash_attn,
+        type_k=caches.type_k,
+        type_v=caches.type_v,
+        on_device=side != "cpu",
+    )
+
+
+def _read_inputs(graph: Graph) -> list[Node]:
+    """Return the inputs in the order they are first read."""
+    given = {id(node) for node in graph.inputs.values() if not node.sources}
+    found: dict[int, Node] = {}
+    for node in graph.order:
+        for source in node.sources:
+            if id(source) in given:
+                found[id(source)] = source
+    return list(found.values())
+
+
+def compute_component(network: Transformer, settings: BufferSettings, side: Side) -> Component:
+    """Return a compute buffer as a component."""
+    size = compute_bytes(network, settings, side)
+    whole = _graph_bytes(network, settings.caches, settings.n_outputs, side)
+    text, inputs = "graph_bytes + unpacked_bytes", (("graph_bytes", whole), ("unpacked_bytes", size - whole))
+    passing = settings.passing_layer_bytes or settings.passing_output_bytes or settings.expanded_bytes
+    low, high = (size * 7 // 10, size * 5 // 4) if passing else (size * 98 // 100, size * 105 // 100)
+    return Component("compute_buffer", f"compute buffer, {side}", size, text, inputs, "modelled", _SOURCE, ByteRange(low, size, high))
+
+
+@lru_cache(maxsize=512)
+def output_component(network: Transformer, n_seq_max: int) -> Component:
+    """Return the buffer on the host that logits are copied to: a row a sequence, until more are asked for."""
+    inputs = (("n_sequences", n_seq_max), ("vocab_size", network.vocab_size))
+    size = 4 * n_seq_max * network.vocab_size
+    return Component("logits", "output buffer", size, "4 * n_sequences * vocab_size", inputs, "exact")

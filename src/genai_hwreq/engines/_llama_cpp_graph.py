@@ -1,0 +1,125 @@
+"""The graph that llama.cpp computes in one pass, as far as memory goes: sizes, layouts and readers of its tensors.
+
+Next: _llama_cpp_attention.
+"""
+
+from __future__ import annotations
+
+from attrs import define, field, frozen
+
+from genai_hwreq.engines._llama_cpp_caches import Cells, Latent
+from genai_hwreq.engines._llama_cpp_versions import Era
+from genai_hwreq.formulas.ggml_graph import Layout, Node, expand
+
+__all__ = ["F32", "Graph", "Pass"]
+
+F32 = 4
+"""Bytes of an element of nearly every tensor of the graph."""
+
+
+@frozen(kw_only=True)
+class Pass:
+    """One pass of a batch through a network, with every default worked out."""
+
+    model_type: str
+    """The network's implementation."""
+
+    hidden_dim: int
+    """Width of its stream."""
+
+    era: Era
+    """Which way with memory."""
+
+    tokens: int
+    """Tokens computed at once."""
+
+    n_sequences: int
+    """Sequences that they belong to."""
+
+    n_outputs: int
+    """Rows of logits."""
+
+    cells: dict[int | None, Cells]
+    """Cells of each cache, by window."""
+
+    latent: Latent
+    """What latent attention caches."""
+
+    flash_attn: bool
+    """Whether attention is fused."""
+
+    type_k: str
+    """Block type of cached keys."""
+
+    type_v: str
+    """Block type of cached values."""
+
+    on_device: bool
+    """Whether it runs on a device."""
+
+
+@define
+class Graph:
+    """Tensors in the order they are computed, and inputs by name."""
+
+    run: Pass
+    """What is computed."""
+
+    order: list[Node] = field(factory=list)
+    """Everything that is computed, first things first."""
+
+    inputs: dict[str, Node] = field(factory=dict)
+    """What comes from outside."""
+
+    def input(self, name: str, n_bytes: int, layout: Layout | None = None) -> Node:
+        """Return an input; all of one name are the same."""
+        if name not in self.inputs:
+            self.inputs[name] = Node(n_bytes, layout=layout)
+        return self.inputs[name]
+
+    def op(self, width: int, rows: int, *sources: Node) -> Node:
+        """Return a new tensor of `rows` by `width` elements."""
+        return Node(F32 * width * rows, sources, (width, rows))
+
+    def shaped(self, layout: Layout, *sources: Node) -> Node:
+        """Return a new tensor of a layout."""
+        n_bytes = F32
+        for size in layout:
+            n_bytes *= size
+        return Node(n_bytes, sources, layout)
+
+    def over(self, *sources: Node) -> Node:
+        """Return the result of an operation that overwrites an input of its layout where nobody else needs it."""
+        first = sources[0]
+        return Node(first.n_bytes, sources, first.layout, in_place=True)
+
+    def copy(self, source: Node, layout: Layout | None = None) -> Node:
+        """Return a contiguous copy."""
+        return Node(source.n_bytes, (source,), layout or source.layout)
+
+    def view(self, source: Node, layout: Layout | None = None, n_bytes: int | None = None) -> Node:
+        """Return a view; one without a layout is not contiguous."""
+        size = source.n_bytes if n_bytes is None else n_bytes
+        return Node(size, (source,), layout, root=source.root or source)
+
+    def store(self, *sources: Node) -> None:
+        """Write something into a cache, now."""
+        expand(self.order, Node(0, sources, root=Node(0)))
+
+    def expand(self, *nodes: Node) -> None:
+        """Compute nodes now, with all they depend on."""
+        for node in nodes:
+            expand(self.order, node)
+
+    def norm(self, x: Node, *, layer_norm: bool = False, bias: bool = False, weight: bool = True) -> Node:
+        """Normalise: root-mean-square works in place, layer normalisation does not; weight and bias do."""
+        out = self.copy(x) if layer_norm else self.over(x)
+        if weight:
+            out = self.over(out)
+        return self.over(out) if bias else out
+
+    def picked(self, x: Node) -> Node:
+        """Return the rows whose logits are wanted."""
+        assert x.layout is not None
+        rows = self.run.n_outputs
+        return self.op(x.layout[0], rows, x, self.input("out_ids", 4 * rows))

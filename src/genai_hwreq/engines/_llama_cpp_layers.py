@@ -1,0 +1,150 @@
+"""Layers of llama.cpp's graph: how mixers, feed-forward networks and normalisations follow one another.
+
+Source: https://github.com/ggml-org/llama.cpp/tree/master/src/models
+
+Next: _llama_cpp_buffers.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from genai_hwreq.engines._llama_cpp_attention import latent_attention, softmax_attention
+from genai_hwreq.engines._llama_cpp_feed_forward import dense, experts
+from genai_hwreq.engines._llama_cpp_graph import F32, Graph, Pass
+from genai_hwreq.engines._llama_cpp_recurrent import mamba, mamba2, recurrent
+from genai_hwreq.models import Attention, Dense, LatentAttention, StateSpace
+
+if TYPE_CHECKING:
+    from genai_hwreq.formulas.ggml_graph import Node
+    from genai_hwreq.models import FeedForward, Layer, Mixer, Transformer
+
+__all__ = ["network_graph"]
+
+_NORMED_AFTER = frozenset({"gemma2", "gemma3", "gemma3_text", "glm4", "olmo2", "olmo3"})
+_NORMED_AFTER_ONLY = frozenset({"olmo2", "olmo3"})
+_LAYER_NORM = frozenset({"mpt", "cohere", "cohere2"})
+_RESIDUAL_FIRST = frozenset({"phi3"})
+_STREAM_FIRST = frozenset({"cohere", "cohere2"})
+_ATTENTION_FIRST = frozenset({"phi"})
+_SCALED_EMBEDDING = frozenset(
+    {"gemma", "gemma2", "gemma3", "gemma3_text", "granite", "granitemoe", "granitemoehybrid", "minicpm"}
+)
+_SCALED_LOGITS = frozenset({"granite", "granitemoe", "granitemoehybrid", "cohere", "cohere2"})
+_CAPPED_LOGITS = frozenset({"gemma2"})
+_PICKED_LATE = frozenset({"gpt_oss"})
+_MIXERS = {"mamba": mamba, "mamba2": mamba2}
+
+
+def network_graph(network: Transformer, run: Pass) -> Graph:
+    """Build the whole pass, from embedded tokens to logits."""
+    g = Graph(run)
+    hidden_dim, tokens = network.hidden_dim, run.tokens
+    x = g.input("embedded tokens", F32 * hidden_dim * tokens, (hidden_dim, tokens))
+    if any(tensor.role == "position_embedding" for tensor in network.embeddings):
+        x = g.over(x, g.input("embedded positions", F32 * hidden_dim * tokens))
+    if network.model_type in _SCALED_EMBEDDING:
+        x = g.over(x)
+    layers = _layers(network)
+    late = run.era == "2026" and network.model_type in _PICKED_LATE
+    for index, layer in enumerate(layers):
+        x = _layer(g, x, layer, last=index == len(layers) - 1 and not late)
+    _logits(g, g.picked(x) if late else x, network)
+    return g
+
+
+def _layers(network: Transformer) -> list[Layer]:
+    """Return the layers to lay out: of many equal ones the first few, after which the layout repeats by two."""
+    found: list[Layer] = []
+    for run in network.layers:
+        n = run.n_layers
+        found += [run.layer] * (n if n <= _SETTLED else _SETTLED + (n - _SETTLED) % 2)
+    return found
+
+
+_SETTLED = 8
+"""Equal layers after which each odd one is laid out like the last odd one, each even one like the last even one."""
+
+
+def _logits(g: Graph, x: Node, network: Transformer) -> None:
+    bias = any(tensor.role == "bias" for tensor in network.closing)
+    x = g.norm(x, layer_norm=bias or network.model_type in _LAYER_NORM, bias=bias)
+    logits = g.op(network.vocab_size, g.run.n_outputs, x)
+    if any(tensor.role == "bias" for tensor in network.head) or network.model_type in _SCALED_LOGITS:
+        logits = g.over(logits)
+    if network.model_type in _CAPPED_LOGITS:
+        logits = g.over(g.over(g.over(logits)))
+    logits.kept = True
+    g.expand(logits)
+
+
+def _layer(g: Graph, x: Node, layer: Layer, *, last: bool) -> Node:
+    if len(layer.mixers) > 1:
+        return _side_by_side(g, x, layer, last=last)
+    if not layer.mixers:
+        stream = g.picked(x) if last else x
+        return g.over(_fed(g, _normed(g, stream, layer), layer.feed_forward), stream) if layer.feed_forward else stream
+    if layer.residual == "parallel" and layer.feed_forward:
+        return _parallel(g, x, layer, last=last)
+    return _sequential(g, x, layer, last=last)
+
+
+def _normed(g: Graph, x: Node, layer: Layer) -> Node:
+    bias = any(norm.bias for norm in layer.norms)
+    return g.norm(x, layer_norm=bias or g.run.model_type in _LAYER_NORM, bias=bias)
+
+
+def _sequential(g: Graph, x: Node, layer: Layer, *, last: bool) -> Node:
+    kind = g.run.model_type
+    mixed = _mixed(g, x if kind in _NORMED_AFTER_ONLY else _normed(g, x, layer), layer.mixers[0])
+    if last:
+        mixed, x = g.picked(mixed), g.picked(x)
+    if kind in _NORMED_AFTER:
+        mixed = _normed(g, mixed, layer)
+    stream = g.over(mixed, x)
+    if not layer.feed_forward:
+        return stream
+    fed = stream if kind in _NORMED_AFTER_ONLY else _normed(g, stream, layer)
+    out = _fed(g, fed, layer.feed_forward)
+    if kind in _NORMED_AFTER:
+        out = _normed(g, out, layer)
+    return g.over(stream, out) if kind in _RESIDUAL_FIRST else g.over(out, stream)
+
+
+def _parallel(g: Graph, x: Node, layer: Layer, *, last: bool) -> Node:
+    kind = g.run.model_type
+    normed = _normed(g, x, layer)
+    mixed = _mixed(g, normed, layer.mixers[0])
+    if last:
+        mixed, x, normed = g.picked(mixed), g.picked(x), g.picked(normed)
+    fed = _fed(g, normed, layer.feed_forward)
+    if kind in _STREAM_FIRST:
+        return g.over(g.over(fed, x), mixed)
+    if kind in _ATTENTION_FIRST:
+        return g.over(g.over(mixed, fed), x)
+    return g.over(g.over(fed, mixed), x)
+
+
+def _side_by_side(g: Graph, x: Node, layer: Layer, *, last: bool) -> Node:
+    """Add a layer whose attention and state space read the same input, each after a normalisation of its own."""
+    mixed = [_mixed(g, _normed(g, x, layer), mixer) for mixer in layer.mixers]
+    stream = g.over(g.over(*mixed), x)
+    if last:
+        stream = g.picked(stream)
+    if not layer.feed_forward:
+        return stream
+    return g.over(_fed(g, _normed(g, stream, layer), layer.feed_forward), stream)
+
+
+def _mixed(g: Graph, x: Node, mixer: Mixer) -> Node:
+    if isinstance(mixer, Attention):
+        return softmax_attention(g, x, mixer)
+    if isinstance(mixer, LatentAttention):
+        return latent_attention(g, x, mixer)
+    assert isinstance(mixer, StateSpace)
+    return _MIXERS.get(mixer.kind, recurrent)(g, x, mixer)
+
+
+def _fed(g: Graph, x: Node, parts: tuple[FeedForward, ...]) -> Node:
+    outs = [dense(g, x, part) if isinstance(part, Dense) else experts(g, x, part) for part in parts]
+    return outs[0] if len(outs) == 1 else g.over(*outs)
