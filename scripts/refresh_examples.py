@@ -17,21 +17,30 @@ from pathlib import Path
 from typing import Any
 
 from genai_hwreq import recommendation_table
+from genai_hwreq.engines import ENGINES
 
 BLOCK = re.compile(r"(?:(?<=```python\n)|(?<=```pycon\n)).*?(?=```)", re.DOTALL)
 GENERATED = re.compile(r"(<!-- generated: (\S+) -->\n).*?(\n<!-- end -->)", re.DOTALL)
 """`<!-- generated: NAME -->` … `<!-- end -->`."""
 
 
-def generated(name: str) -> str:
-    """Return the text of a generated part."""
-    texts = {"recommendation-table": recommendation_table()._repr_markdown_}
-    return texts[name]()
+def engines() -> str:
+    """Return a directive of the reference for every engine."""
+    return "\n\n".join(f"::: genai_hwreq.engines.{target.replace(':', '.')}" for target in ENGINES.values())
+
+
+def recommendations() -> str:
+    """Return the recommendation table and its policy."""
+    return recommendation_table()._repr_markdown_()
+
+
+GENERATORS = {"engines": engines, "recommendation-table": recommendations}
+"""Name of a generated part → what writes it."""
 
 
 def with_generated(text: str) -> str:
     """Return a document with its generated parts renewed."""
-    return GENERATED.sub(lambda match: f"{match[1]}\n{generated(match[2])}\n{match[3]}", text)
+    return GENERATED.sub(lambda match: f"{match[1]}\n{GENERATORS[match[2]]()}\n{match[3]}", text)
 
 
 def shown(source: str, namespace: dict[str, Any]) -> str:

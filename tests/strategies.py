@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
 
+from genai_hwreq.engines._transformers_classes import _CLASSES
 from genai_hwreq.estimates import Assumption, Component, DeviceMemory, Estimate, Phase
 from genai_hwreq.formats import (
     BlockType,
@@ -285,34 +286,7 @@ def formats() -> st.SearchStrategy[Format]:
 
 # --- models -------------------------------------------------------------------------------------------
 
-model_types = st.sampled_from(
-    [
-        "apertus",
-        "bloom",
-        "cohere",
-        "deepseek_v3",
-        "ernie4_5_moe",
-        "exaone4",
-        "falcon",
-        "gemma2",
-        "gemma3_text",
-        "glm4_moe",
-        "gpt2",
-        "gpt_bigcode",
-        "gpt_neox",
-        "gpt_oss",
-        "llama",
-        "mixtral",
-        "olmo2",
-        "opt",
-        "phi",
-        "phi3",
-        "qwen2_moe",
-        "qwen3",
-        "stablelm",
-        "unheard-of",
-    ]
-)
+model_types = st.sampled_from([*sorted(_CLASSES), "unheard-of"])
 few = st.integers(1, 4)
 widths = st.sampled_from([8, 24, 64, 128])
 flags = st.booleans()

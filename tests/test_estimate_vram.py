@@ -185,3 +185,10 @@ def test_sized_text_model() -> None:
     assert {"typical-shape", "weak-facts"} <= codes(estimate)
     assert estimate.model == "sized"
     assert estimate.disk_bytes == 2 * model_inventory(typical_model(2 * 10**9)[0]).n_params
+
+
+@pytest.mark.parametrize("model", [None, [], object()])
+def test_a_model_of_no_known_kind_is_refused(model: object) -> None:
+    """What is neither name, number nor record is refused with what was expected."""
+    with pytest.raises(QuantityError, match="expected a name of the catalog"):
+        estimate_vram(model)  # type: ignore[arg-type]  # the error is the point

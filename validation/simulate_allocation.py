@@ -13,7 +13,6 @@ import argparse
 import ctypes
 import functools
 import inspect
-import json
 import subprocess
 import tempfile
 from dataclasses import dataclass, field
@@ -24,6 +23,7 @@ import torch
 from allocation_ledger import Ledger, Live, Recorder, rounded
 from fused_attention import Attention
 from torch._subclasses.fake_tensor import FakeTensorMode
+from writing_cases import DTYPE_NAMES, case, read_facts, write_cases
 
 
 @dataclass
@@ -137,14 +137,19 @@ class Simulator:
 
 
 def cache_bytes(cache: Any) -> int:
-    """Sum the storages that hang on a cache object, each once."""
+    """Sum the storages that hang on a cache object, as the allocator hands them out."""
+    return sum(rounded(n_bytes) for n_bytes in cache_storages(cache))
+
+
+def cache_storages(cache: Any) -> list[int]:
+    """Return the bytes of the storages that hang on a cache object, each once."""
     seen: dict[int, int] = {}
 
     def visit(value: Any, depth: int) -> None:
         if isinstance(value, torch.Tensor):
             if value.device.type == "cuda":
                 storage = value.untyped_storage()
-                seen[storage._cdata] = rounded(storage.nbytes())
+                seen[storage._cdata] = storage.nbytes()
         elif isinstance(value, dict):
             for item in value.values():
                 visit(item, depth + 1)
@@ -155,7 +160,7 @@ def cache_bytes(cache: Any) -> int:
             visit({k: v for k, v in vars(value).items() if k != "config"}, depth + 1)
 
     visit(cache, 0)
-    return sum(seen.values())
+    return list(seen.values())
 
 
 DEVICE_GUARD = """#include <c10/core/impl/DeviceGuardImplInterface.h>
@@ -197,18 +202,45 @@ def live_table(records: list[Live], top: int = 14) -> str:
     )
 
 
+def cases_of(run: Simulation, facts: dict[str, Any], args: argparse.Namespace) -> list[dict[str, Any]]:
+    """Return what a run showed as cases: weights, and each stage's cache, peak and working memory."""
+    import transformers
+
+    version, dtype = transformers.__version__, DTYPE_NAMES[args.dtype]
+    title = f"PyTorch {torch.__version__} allocation simulated tensor by tensor, transformers {version}"
+    model = {"task": "generate", "engine": "transformers", "engine_version": version, "weights": dtype}
+    found = [case(facts, {**model, "stage": "load"}, "weights", run.weights, title, rounding_bytes=512)]
+    for name, stage in (("prefill", run.prefill), ("decode", run.decode)):
+        prompt = {"kv_cache": dtype, "attention": args.attention, "stage": name, "logits": args.logits}
+        size = {"batch": args.batch, "prompt_tokens": args.tokens, "padded": args.padded}
+        if name == "decode":
+            size["new_tokens"] = 1
+        figures = {
+            "peak_allocated": stage.peak,
+            "kv_cache": stage.kv,
+            "activations": stage.activations(run.weights),
+        }
+        found += [
+            case(facts, {**model, **prompt, **size}, metric, figure, title, rounding_bytes=512)
+            for metric, figure in figures.items()
+        ]
+    return found
+
+
 def main() -> None:
     """Replay one configuration and list what is alive at its peaks."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("arch", help="JSON object spelled as a Hub config.json")
+    parser.add_argument("arch", help="JSON object spelled as a Hub config.json, or the path of one")
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--tokens", type=int, default=512)
     parser.add_argument("--attention", default="sdpa")
-    parser.add_argument("--dtype", default="bfloat16")
+    parser.add_argument("--dtype", default="bfloat16", choices=DTYPE_NAMES)
     parser.add_argument("--logits", default="last", choices=("last", "all"))
     parser.add_argument("--padded", action="store_true")
+    parser.add_argument("--cases", type=Path, help="file to add the figures to, as cases")
     args = parser.parse_args()
-    sim = Simulator(json.loads(args.arch), getattr(torch, args.dtype), args.attention)
+    facts = read_facts(args.arch)
+    sim = Simulator(facts, getattr(torch, args.dtype), args.attention)
     run = sim.run(args.batch, args.tokens, args.logits, args.padded)
     for name in ("prefill", "decode"):
         stage = getattr(run, name)
@@ -216,6 +248,8 @@ def main() -> None:
         print(f"{name}: weights {run.weights} cache {stage.kv} peak {stage.peak} activations {working}")
         print(live_table(stage.at_peak))
     print(run.kernels)
+    if args.cases:
+        write_cases(cases_of(run, facts, args), args.cases)
 
 
 if __name__ == "__main__":

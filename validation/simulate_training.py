@@ -8,6 +8,7 @@ Run: python validation/simulate_training.py '{"model_type": "llama", ...}' --bat
 
 from __future__ import annotations
 
+# ruff: noqa: ARG002, ARG004, ARG005, E402  (hooks keep their signatures; the device is pretended before torch loads)
 import argparse
 import contextlib
 import json
@@ -38,7 +39,7 @@ class FlashAttention(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad: Any) -> Any:
-        query, key, value, out, _ = ctx.saved_tensors
+        query, key, value, _out, _ = ctx.saved_tensors
         b, h, t, d = query.shape
 
         def like(heads: int, dim: int) -> torch.Tensor:
@@ -70,7 +71,7 @@ class EfficientAttention(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad: Any) -> Any:
-        query, key, value, out, lse, _ = ctx.saved_tensors
+        query, key, value, _out, lse, _ = ctx.saved_tensors
         grads = tuple(torch.empty_like(x) for x in (query, key, value))
         delta = torch.empty_like(lse)
         if query.dtype != torch.float32:
@@ -135,7 +136,7 @@ class TrainingSimulator:
         optimizer: str = "adamw-fused",
         attention: str = "sdpa",
     ) -> None:
-        from transformers import masking_utils, AutoModelForCausalLM, PreTrainedModel
+        from transformers import AutoModelForCausalLM, PreTrainedModel, masking_utils
 
         torch.cuda.get_device_capability = lambda *a, **k: (8, 0)  # type: ignore[assignment]
         PreTrainedModel.initialize_weights = lambda self: None

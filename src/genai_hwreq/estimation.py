@@ -5,7 +5,7 @@ Next: planning.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from attrs import evolve
 
@@ -14,14 +14,16 @@ from genai_hwreq.catalog import get_format, get_model
 from genai_hwreq.engines import Engine, Memory, Request, get_engine
 from genai_hwreq.errors import QuantityError, UnsupportedError
 from genai_hwreq.estimates import Assumption, Estimate
-from genai_hwreq.formats import Format
 from genai_hwreq.models import HostedModel, Model, Pipeline, SizedModel, TransformerModel
 from genai_hwreq.placement import Placement
+from genai_hwreq.training import Lora, Training
 from genai_hwreq.typical import typical_model
 from genai_hwreq.workloads import Generation, ImageGeneration, VideoGeneration, Workload
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from genai_hwreq.formats import Format
 
 __all__ = ["Shortcuts", "estimate_vram"]
 
@@ -82,8 +84,8 @@ def estimate_vram(
     record = _runnable(_model(model, assumptions), assumptions)
     if isinstance(record, HostedModel):
         return _hosted(record)
-    chosen_format = _format(precision, record, assumptions)
-    chosen_engine = _engine(engine, record, assumptions)
+    chosen_format = _format(precision or _quantized_base(workload, assumptions), record, assumptions)
+    chosen_engine = _engine(engine, record, workload, assumptions)
     asked = _workload(workload, record, shortcuts, assumptions)
     request = Request(
         model=record, weight_format=chosen_format, workload=asked, placement=placement or _ONE_DEVICE
@@ -127,6 +129,9 @@ def _model(model: str | int | Model, assumptions: list[Assumption]) -> Model:
         record, assumption = typical_model(whole(model, "number of parameters", 1))
         assumptions.append(assumption)
         return record
+    if not isinstance(model, TransformerModel | Pipeline | SizedModel | HostedModel):
+        msg = f"model is {model!r}; expected a name of the catalog, a number of parameters or a model record"
+        raise QuantityError(msg)
     return model
 
 
@@ -153,20 +158,32 @@ def _format(precision: str | Format | None, model: Model, assumptions: list[Assu
     return get_format(precision) if isinstance(precision, str) else precision
 
 
-def _engine(engine: str | Engine | None, model: Model, assumptions: list[Assumption]) -> Engine:
+def _quantized_base(workload: Workload | None, assumptions: list[Assumption]) -> str | None:
+    if isinstance(workload, Training) and isinstance(workload.method, Lora) and workload.method.quantized_base:
+        text = "the frozen base in 4 bits, bnb-nf4; pass precision= for another format"
+        assumptions.append(Assumption(code="quantized-base", text=text))
+        return "bnb-nf4"
+    return None
+
+
+def _engine(
+    engine: str | Engine | None, model: Model, workload: Workload | None, assumptions: list[Assumption]
+) -> Engine:
     if engine is None:
-        usual = get_engine(_usual_engine(model))
+        usual = get_engine(_usual_engine(model, workload))
         assumptions.append(Assumption(code="usual-engine", text=f"run by {usual.name}; pass engine= for another"))
         return usual
     return get_engine(engine) if isinstance(engine, str) else engine
 
 
-def _usual_engine(model: Model) -> str:
+def _usual_engine(model: Model, workload: Workload | None) -> str:
+    if isinstance(workload, Training) and isinstance(model, TransformerModel):
+        return "trl"
     return "transformers" if isinstance(model, TransformerModel) else "diffusers"
 
 
 def _workload(
-    workload: Workload | None, model: Model, shortcuts: Mapping[str, int], assumptions: list[Assumption]
+    workload: Workload | None, model: Model, shortcuts: Mapping[str, Any], assumptions: list[Assumption]
 ) -> Workload:
     if workload is not None:
         if shortcuts:

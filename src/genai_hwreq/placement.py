@@ -11,7 +11,7 @@ from attrs import field, frozen
 
 from genai_hwreq._validators import one_of, positive
 
-__all__ = ["Placement", "Sharding"]
+__all__ = ["Placement", "Sharding", "Stage"]
 
 
 Stage = Literal["none", "zero1", "zero2", "zero3", "fsdp", "fsdp-grad-op"]
@@ -23,7 +23,9 @@ or all but the weights in use (`fsdp-grad-op`)."""
 class Sharding:
     """How a training run is shared out among devices. Ranks not named by a parallel degree work on other data."""
 
-    stage: Stage = field(default="none", validator=one_of("none", "zero1", "zero2", "zero3", "fsdp", "fsdp-grad-op"))
+    stage: Stage = field(
+        default="none", validator=one_of("none", "zero1", "zero2", "zero3", "fsdp", "fsdp-grad-op")
+    )
     """What data-parallel ranks share out."""
 
     tensor_parallel: int = field(default=1, validator=positive)

@@ -27,6 +27,7 @@ PIPELINES = (
     "stable-diffusion-2.1",
     "deepfloyd-if",
     "flux.1-dev",
+    "stable-diffusion-3-medium-diffusers",
     "kandinsky-2-2-decoder",
 )
 SETTINGS = (
@@ -67,7 +68,7 @@ def working(found: Estimate, name: str) -> int:
 )
 def test_denoising_as_simulated(simulated: int, name: str, attention: Any, px: int) -> None:
     """A step of the real UNet on fake tensors allocates the same, but for the time step's embedding."""
-    found = estimate(name, Diffusers(attention=attention), width_px=px, height_px=px)
+    found = estimate(name, Diffusers(attention=attention, cudnn_workspaces=False), width_px=px, height_px=px)
     assert simulated - working(found, "denoise") == 7168
 
 
@@ -148,13 +149,14 @@ def test_unknown_networks_are_assumed() -> None:
 
 def test_sized_pipelines_are_run_with_usual_geometry() -> None:
     """A pipeline known by its networks' sizes gets latents of the usual scale, and the estimate says so."""
-    found = estimate("flux.1-dev", precision="bf16")
+    found = estimate("wuerstchen", precision="bf16")
     assert {item.code for item in found.assumptions} == {
         "sized-pipeline",
         "native-resolution",
         "typical-networks",
     }
-    assert [step.name for step in found.phases] == ["text_encode", "text_encode_2", "denoise", "vae_decode"]
+    names = ["load", "text_encode", "text_encode_2", "denoise", "denoise_2", "vae_decode"]
+    assert [step.name for step in found.phases] == names
     (decoder,) = (part for part in phase(found, "vae_decode").components if part.kind == "activations")
     assert (decoder.basis, decoder.bytes) == ("assumed", 768 * 1024 * 1024 * 2)
 
@@ -168,9 +170,9 @@ def test_sized_pipelines_without_autoencoder_work_on_pixels() -> None:
 
 
 def test_sized_models_of_other_kinds_are_refused() -> None:
-    """A video model known by size is no image pipeline."""
-    with pytest.raises(UnsupportedError, match="only image pipelines"):
-        estimate("stable-video-diffusion-img2vid-xt")
+    """A sound model known by size makes no images."""
+    with pytest.raises(UnsupportedError, match="only image and video pipelines"):
+        estimate("audioldm2")
 
 
 def test_second_network_of_a_role_has_its_own_phase() -> None:
@@ -180,7 +182,7 @@ def test_second_network_of_a_role_has_its_own_phase() -> None:
     first, *rest = model.networks
     two = evolve(model, networks=(first, evolve(first, name="another"), *rest))
     (device,) = estimate_vram(two, precision="fp16").devices
-    assert [step.name for step in device.phases][:2] == ["text_encode", "text_encode_2"]
+    assert [step.name for step in device.phases][1:3] == ["text_encode", "text_encode_2"]
 
 
 def test_a_network_that_is_no_sampler_works_in_nothing() -> None:
@@ -207,7 +209,7 @@ def test_grouped_rest_computes_in_half() -> None:
 @pytest.mark.parametrize(
     ("model", "workload", "precision", "placement", "reason"),
     [
-        ("llama-2-7b", ImageGeneration(), "fp16", Placement(), "only image pipelines"),
+        ("llama-2-7b", ImageGeneration(), "fp16", Placement(), "only image and video pipelines"),
         ("stable-diffusion-1.5", Generation(), "fp16", Placement(), "makes images"),
         ("stable-diffusion-1.5", ImageGeneration(), "q4_k_m", Placement(), "GGUF"),
         ("stable-diffusion-1.5", ImageGeneration(), "fp16", Placement(n_devices=2), "one device"),
@@ -269,12 +271,12 @@ class TestLaws:
 
     @given(pipelines, st.sampled_from(["none", "model"]))
     def test_offload_moves_weights(self, name: str, offload: Any) -> None:
-        """While networks are offloaded whole, device and host hold every weight once between them."""
+        """While networks are offloaded whole, device and host hold every weight once between them, after loading."""
         asked = ImageGeneration()
         found = estimate_vram(name, asked, precision="fp16", placement=Placement(offload=offload))
         assert found.host is not None
         total = found.host.phases[0].bytes_of("weights")
-        for step in found.phases:
+        for step in found.phases[1:]:
             waiting = found.host.phase(step.name)
             assert waiting is not None
             assert total == step.bytes_of("weights") + waiting.bytes_of("weights")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from attrs import evolve
 from hypothesis import given
@@ -10,12 +12,14 @@ from formula_text import evaluate
 from genai_hwreq.catalog import get_format, get_model
 from genai_hwreq.engines import MLCLLM, TGI, Engine, LMDeploy, Memory, Request, SGLang, TensorRTLLM
 from genai_hwreq.engines._runtime import CUDA_CONTEXT_BYTES
-from genai_hwreq.estimates import Component
-from genai_hwreq.models import TransformerModel
 from genai_hwreq.placement import Placement
 from genai_hwreq.units import GIB
 from genai_hwreq.workloads import Generation
 from strategies import attentions, generations, latent_attentions, state_spaces, transformer_models
+
+if TYPE_CHECKING:
+    from genai_hwreq.estimates import Component
+    from genai_hwreq.models import TransformerModel
 
 LLAMA = get_model("llama-3.1-8b")
 ASKED = Request(model=LLAMA, weight_format=get_format("bf16"), workload=Generation(context_tokens=2048))

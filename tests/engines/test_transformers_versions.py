@@ -96,7 +96,7 @@ def test_tables_of_every_layer() -> None:
     assert part.bytes == 2 * 512 * 3 * 16 * 2
     assert not layer_table_component((4, 40), model(ATTENTION), 2)
     assert not layer_table_component((4, 45), model(ATTENTION, "mistral"), 2)
-    assert not layer_table_component((4, 40), evolve(model(ATTENTION, "mistral"), context_tokens=None), 2)
+    assert not layer_table_component((4, 40), evolve(model(ATTENTION, "unheard-of"), context_tokens=None), 2)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import pytest
 from attrs import evolve
 from hypothesis import given, strategies as st
@@ -9,13 +11,23 @@ from hypothesis import given, strategies as st
 from formula_text import evaluate
 from genai_hwreq.catalog import get_format, get_model
 from genai_hwreq.engines import VLLM, Memory, Request
-from genai_hwreq.estimates import Component
+from genai_hwreq.engines._paged_cache import CachedLayers, _padded
+from genai_hwreq.engines._tensor_parallel import (
+    _layers_by_stage,
+    indivisible_heads,
+    share_of_model,
+    share_of_network,
+    stages,
+)
 from genai_hwreq.formats import WeightFormat
-from genai_hwreq.models import TransformerModel, model_inventory
+from genai_hwreq.models import Attention, Tensor, TransformerModel, model_inventory, transformer_inventory
 from genai_hwreq.placement import Placement
 from genai_hwreq.units import GIB, MIB
 from genai_hwreq.workloads import Generation, ImageGeneration
 from strategies import attentions, generations, latent_attentions, state_spaces, transformer_models
+
+if TYPE_CHECKING:
+    from genai_hwreq.estimates import Component
 
 BF16 = get_format("bf16")
 H100 = 85_031_714_816  # what nvidia-smi reports: 81,092 MiB
@@ -212,6 +224,63 @@ def test_without_positions_there_is_no_table() -> None:
     assert "rotary table" not in served(VLLM().memory(request(asked)))
 
 
+@pytest.mark.parametrize(
+    ("name", "role"),
+    [("gpt2", "position_embedding"), ("deepseek-v2-lite", "projection"), ("qwen3.6-35b-a3b", "norm")],
+)
+def test_some_tensors_are_held_by_every_device(name: str, role: str) -> None:
+    """Position tables, latent attention's compressing projections and norms are not cut."""
+    whole = model(name).decoder
+    share = share_of_network(whole, 2)
+    held, all_of_them = (
+        [tensor.shape for tensor, _ in transformer_inventory(network) if _is_whole(tensor, role)]
+        for network in (share, whole)
+    )
+    assert all_of_them
+    assert all_of_them == held
+
+
+def _is_whole(tensor: Tensor, role: str) -> bool:
+    return tensor.role == role and ("a_proj" in tensor.name or role != "projection")
+
+
+def test_compressed_attention_is_left_as_it_is() -> None:
+    """Its one row a token serves all heads; how its heads are dealt is not modelled."""
+    network = model("deepseek-v4-flash").decoder
+    assert network.layers[0].layer.mixers == share_of_network(network, 2).layers[0].layer.mixers
+
+
+def test_a_stage_has_its_own_layers_only() -> None:
+    """Gemma-3-27B's 62 layers of two kinds: the second half of them is the second stage."""
+    whole = model("gemma-3-27b")
+    first, second = stages(whole, 2)
+    assert (31, 31) == (first.decoder.n_layers, second.decoder.n_layers)
+    assert whole.decoder.layers[0].layer == first.decoder.layers[0].layer
+    assert () == second.towers
+
+
+def test_key_heads_must_divide_or_be_divided() -> None:
+    """Ten key heads of twenty query heads cannot be dealt to four devices, nor two held by five."""
+    network = model("llama-3.1-8b").decoder
+    (run,) = network.layers
+    (attention,) = run.layer.mixers
+    assert isinstance(attention, Attention)
+    uneven = evolve(attention, n_heads=20, n_kv_heads=10)
+    layer = evolve(run.layer, mixers=(uneven,))
+    asked = evolve(network, layers=(evolve(run, layer=layer),))
+    assert 10 == indivisible_heads(asked, 4)
+    assert indivisible_heads(asked, 5) is None
+
+
+def test_an_encoder_without_patches_has_no_pixels() -> None:
+    """Where nothing reads patches, the encodings are all that is counted."""
+    seeing = model("gemma-3-4b")
+    (tower,) = seeing.towers
+    blind = evolve(tower, network=evolve(tower.network, embeddings=tower.network.embeddings[-1:]))
+    parts = served(VLLM().memory(request(evolve(seeing, towers=(blind,)))))
+    assert 0 == dict(parts["images and their encodings"].inputs)["elements_per_patch"]
+
+
 # --- the pool -----------------------------------------------------------------------------------------
 
 
@@ -259,8 +328,6 @@ def test_windows_and_full_layers_form_groups_of_equal_size() -> None:
 
 def test_nearly_equal_groups_are_padded_to_the_larger() -> None:
     """Five and four layers become two groups of five, not three of four."""
-    from genai_hwreq.engines._paged_cache import CachedLayers, _padded  # noqa: PLC0415
-
     layers = (CachedLayers(n_layers=11, row_bytes=8), CachedLayers(n_layers=10, row_bytes=8, window_tokens=4))
     assert [11, 11] == [part.n_layers for part in _padded(layers)]
 
@@ -304,8 +371,6 @@ def test_stages_divide_the_layers() -> None:
 
 def test_layers_that_do_not_divide_go_to_the_stages_before_the_last() -> None:
     """Seven layers in three stages: two, three, two."""
-    from genai_hwreq.engines._tensor_parallel import _layers_by_stage  # noqa: PLC0415
-
     assert [2, 3, 2] == _layers_by_stage(7, 3)
 
 
@@ -322,6 +387,7 @@ def test_an_unmeasured_version_is_an_assumption() -> None:
         ("only transformer models", VLLM(), {"model": get_model("stable-diffusion-2.1")}),
         ("not a ImageGeneration", VLLM(), {"workload": ImageGeneration()}),
         ("GGUF", VLLM(), {"weight_format": get_format("q4_k_m")}),
+        ("runs on exllamav2", VLLM(), {"weight_format": get_format("exl2-4bpw")}),
         ("cache is not one of", VLLM(kv_cache_dtype="int1"), {}),
         ("heads cannot be dealt", VLLM(tensor_parallel_size=3), {}),
         ("set both alike", VLLM(), {"placement": Placement(n_devices=2)}),
@@ -329,7 +395,7 @@ def test_an_unmeasured_version_is_an_assumption() -> None:
         ("compressed attention", VLLM(), {"model": get_model("deepseek-v4-flash")}),
     ],
 )
-def test_it_refuses_what_it_cannot_run(words: str, engine: VLLM, changed: dict[str, object]) -> None:
+def test_it_refuses_what_it_cannot_run(words: str, engine: VLLM, changed: dict[str, Any]) -> None:
     """Each refusal says why."""
     refusal = engine.refuses(evolve(request(model("llama-3.1-8b")), **changed))
     assert refusal is not None
@@ -357,8 +423,6 @@ def test_formulas_evaluate_to_their_bytes(asked: TransformerModel, workload: Gen
 @given(SERVABLE)
 def test_one_device_holds_the_whole(asked: TransformerModel) -> None:
     """A share of one is the model itself, and so is one stage."""
-    from genai_hwreq.engines._tensor_parallel import share_of_model, share_of_network, stages  # noqa: PLC0415
-
     assert asked is share_of_model(asked, 1)
     assert (asked,) == stages(asked, 1)
     whole = share_of_network(asked.decoder, 1)
@@ -368,8 +432,6 @@ def test_one_device_holds_the_whole(asked: TransformerModel) -> None:
 @given(SERVABLE, st.integers(2, 4))
 def test_a_share_is_no_larger_than_the_whole(asked: TransformerModel, n_devices: int) -> None:
     """Cutting never adds weights, but for the vocabulary's padding."""
-    from genai_hwreq.engines._tensor_parallel import share_of_model  # noqa: PLC0415
-
     padding = 64 * sum(tensor.row_elements for tensor in (*asked.decoder.embeddings, *asked.decoder.head))
     assert model_inventory(share_of_model(asked, n_devices)).n_params <= model_inventory(asked).n_params + padding
 

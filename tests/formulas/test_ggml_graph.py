@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from hypothesis import given, strategies as st
 
 from genai_hwreq.formulas.ggml_graph import FreeBlocks, Node, buffer_bytes, expand
@@ -78,7 +80,7 @@ def test_a_chain_never_needs_more_than_all_nor_less_than_its_largest_pair(sizes:
     for size in sizes[1:]:
         nodes.append(Node(size, (nodes[-1],)))
     needed = buffer_bytes(nodes[:1], nodes[1:], 1)
-    pairs = [a + b for a, b in zip(sizes, sizes[1:], strict=False)]
+    pairs = [a + b for a, b in itertools.pairwise(sizes)]
     assert max([*pairs, sizes[0]]) <= needed <= sum(sizes)
 
 

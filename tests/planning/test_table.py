@@ -26,7 +26,7 @@ PUBLISHED = [
     ("Llama 2 7B", 6, 16, False),
     ("Llama 2 13B", 12, 32, False),
     ("Llama 2 70B", 48, 128, True),
-    ("Falcon 7B", 6, 16, False),
+    ("Falcon 7B", 6, 16, True),  # published without "+"; its one key head costs it fused attention at 2048 tokens
     ("Falcon 40B", 24, 64, True),
     ("MPT-7B", 6, 16, False),
     ("GPT-3.5-turbo", None, None, False),
@@ -45,8 +45,11 @@ def test_published_rows_are_derived(row: dict[str, object], expected: tuple[obje
 
 
 def test_published_figures_stand_beside() -> None:
-    """Each row carries the published figures, and agrees with them."""
-    assert all(row.agrees for row in TABLE.rows)
+    """Each row carries the published figures; only Falcon 7B differs, by its open end, and the table shows both."""
+    assert ["Falcon 7B"] == [row.model for row in TABLE.rows if not row.agrees]
+    (line,) = (line for line in str(TABLE).splitlines() if line.startswith("Falcon 7B"))
+    assert "6+" in line
+    assert " 6 / 16 " in line
     assert TABLE.to_dict()["rows"][2]["article"] == {
         "vram_gb": 48,
         "ram_gb": 128,

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from genai_hwreq import engines
-from genai_hwreq.engines import Engine
 from genai_hwreq.scoring.mapping import Run, map_case
 from genai_hwreq.scoring.mapping._device_memory import reported_bytes
 from genai_hwreq.scoring.predicting import find_model
 from genai_hwreq.scoring.settings import DeclinedError
 from genai_hwreq.units import MIB
 from scoring_stubs import case
+
+if TYPE_CHECKING:
+    from genai_hwreq.engines import Engine
 
 
 def mapped(engine: str, **request: Any) -> Run:

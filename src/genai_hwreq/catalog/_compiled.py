@@ -28,13 +28,14 @@ _MODULES = (
 
 def encode(value: object) -> Any:  # noqa: ANN401  (JSON)
     """Turn a record into JSON data that names its classes; fields at their default are left out."""
-    if has(type(value)):
+    cls: Any = type(value)
+    if has(cls):
         kept = {
             attribute.name: encode(getattr(value, attribute.name))
-            for attribute in fields(type(value))
+            for attribute in fields(cls)
             if attribute.init and not _is_default(value, attribute)
         }
-        return {"_": type(value).__name__, **kept}
+        return {"_": cls.__name__, **kept}
     if isinstance(value, date):
         return {"_": "date", "iso": value.isoformat()}
     if isinstance(value, tuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from types import GenericAlias
 from typing import Any
 
 from genai_hwreq.catalog._catalog import names_of, record_id
@@ -39,7 +40,7 @@ def structure_tables(tables: dict[str, Any], path: str) -> dict[str, dict[str, A
             problems.append(f"unknown table {kind!r}; known are {', '.join(CLASSES)}")
             continue
         try:
-            records = structure(rows, tuple[CLASSES[kind], ...], path)
+            records = structure(rows, GenericAlias(tuple, (CLASSES[kind], ...)), path)
         except CatalogDataError as error:
             problems += [problem.replace(" @ $", f" @ $.{kind}") for problem in error.problems]
             continue

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from attrs import frozen
 
 from genai_hwreq.estimates import Basis, Component
 from genai_hwreq.formulas.weights import ceil_div
 from genai_hwreq.ranges import ByteRange
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from genai_hwreq.engines._paged_cache import PagedCache

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve
 
-from genai_hwreq.engines._autoencoder_passes import decode, encode, transform_workspace, typical_decode, workspace
+from genai_hwreq.engines._autoencoder_passes import decode, encode, typical_decode
+from genai_hwreq.engines._convolution_workspaces import convolution_workspace, workspace
 from genai_hwreq.engines._modelled import modelled
 from genai_hwreq.engines._network_passes import network_components, network_encode
 from genai_hwreq.estimates import Component
@@ -39,11 +40,11 @@ def working_components(part: PipelineNetwork, run: MediaPass) -> tuple[Component
     if part.output_px is not None:
         run = evolve(run, width_px=part.output_px, height_px=part.output_px)
     if isinstance(network, UNet):
-        return (*_unet(network, run), *transform_workspace(network, run))
+        return _unet(network, run)
     if isinstance(network, Autoencoder):
         return _with_workspace(decode(network, run), run, network.tile_px)
-    if isinstance(network, EnumeratedNetwork) and network.work is not None:
-        return network_components(network.work, run)
+    if isinstance(network, EnumeratedNetwork):
+        return () if network.work is None else network_components(network.work, run)
     if part.role == "vae":
         return _with_workspace((typical_decode(run),), run, 512)
     return (_typical(network, run),) if part.role in ("denoiser", "upscaler") else ()
@@ -86,7 +87,8 @@ def _unet(network: UNet, run: MediaPass) -> tuple[Component, ...]:
     candidates = []
     pixels = _level_pixels(network, run)
     for index, level in enumerate(network.levels):
-        candidates.append(_moment(network, run, pixels, index, "residual block", (4, 3)))
+        block = _moment(network, run, pixels, index, "residual block", (4, 3))
+        candidates.append(block if index else (*block, *convolution_workspace(network, run, pixels[0])))
         if level.transformer is not None:
             candidates.append(_moment(network, run, pixels, index, "feed-forward network", (1, 21)))
             if run.eager:

@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 __all__ = ["exllama_memory", "refused_exllama"]
 
 
-def refused_exllama(request: Request, kv_cache: str) -> str | None:
+def refused_exllama(request: Request, name: str, kv_cache: str) -> str | None:
     """Say why this cannot be run, or `None` where it can."""
-    refusal = refused_request(request)
+    refusal = refused_request(request, name)
     if refusal:
         return refusal
     assert isinstance(request.model, TransformerModel)

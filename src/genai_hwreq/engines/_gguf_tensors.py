@@ -178,6 +178,9 @@ def _outside(tensor: Tensor, place: Place) -> GgufTensor:
 
 def _fused(tensors: tuple[Tensor, ...]) -> Iterator[Tensor]:
     parts = [tensor for tensor in tensors if tensor.role in ("attention_q", "attention_k", "attention_v")]
+    if not parts:
+        yield from tensors
+        return
     rows = sum(tensor.n_rows for tensor in parts)
     yield Tensor("qkv_proj.weight", "attention_qkv", (rows, parts[0].row_elements))
     yield from (tensor for tensor in tensors if tensor not in parts)

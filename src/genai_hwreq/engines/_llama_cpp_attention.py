@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from genai_hwreq.engines._llama_cpp_graph import F32, Graph
+from genai_hwreq.engines._llama_cpp_graph import F32, Graph, Pass
 from genai_hwreq.formulas.ggml_graph import Node
 from genai_hwreq.formulas.ggml_types import BLOCKS
 
@@ -53,11 +53,14 @@ def softmax_attention(g: Graph, x: Node, attention: Attention) -> Node:
     """Add attention over the tokens `x` and return the output projection."""
     run = g.run
     heads = _Heads(attention.n_heads, attention.n_kv_heads, attention.head_dim, attention.value_head_dim)
-    window = attention.window_tokens if attention.window_tokens in run.cells else None
+    window = _known_window(run, attention.window_tokens)
     rotated = run.model_type not in _UNROTATED and (
         window is not None or len(run.cells) == 1 or run.model_type not in _ROTATED_IN_WINDOW_ONLY
     )
     q, k, v = _projections(g, x, attention, rotated=rotated)
+    if attention.cache == "shared":
+        out = g.op(run.hidden_dim, run.tokens, _read(g, g.over(q), heads, window))
+        return g.over(out) if attention.output_bias else out
     if rotated:
         q, k = _rotated(g, q, heads.n_heads, heads), _rotated(g, k, heads.n_kv_heads, heads)
         if run.model_type in _NORMED_AFTER_ROTATION:
@@ -68,6 +71,11 @@ def softmax_attention(g: Graph, x: Node, attention: Attention) -> Node:
         q = g.over(q)
     out = g.op(run.hidden_dim, run.tokens, _attend(g, q, k, v, heads, window))
     return g.over(out) if attention.output_bias else out
+
+
+def _known_window(run: Pass, window: int | None) -> int | None:
+    """Return a window that has a cache: the layer's own, none at all, or the first there is."""
+    return next(choice for choice in (window, None, *run.cells) if choice in run.cells)
 
 
 def _projections(g: Graph, x: Node, attention: Attention, *, rotated: bool) -> tuple[Node, Node, Node]:
@@ -124,7 +132,7 @@ def _rotated(g: Graph, x: Node, n_heads: int, heads: _Heads) -> Node:
 def _attend(g: Graph, q: Node, k: Node, v: Node, heads: _Heads, window: int | None) -> Node:
     """Store keys and values and return what the heads put out."""
     run = g.run
-    tag = "" if window is None else " in window"
+    tag = _tag(window)
     quantised_k, quantised_v = BLOCKS[run.type_k][0] > 1, BLOCKS[run.type_v][0] > 1
     turn_k = turn_v = None
     if run.era == "2026" and quantised_k and heads.key_head_dim % _ROTATION_DIM == 0:
@@ -139,10 +147,21 @@ def _attend(g: Graph, q: Node, k: Node, v: Node, heads: _Heads, window: int | No
     else:
         g.expand(q, k, v)
     _store(g, k, v, heads, tag)
-    cells = run.cells[window]
+    out = _read(g, q, heads, window)
+    return out if turn_v is None else _turned(g, out, turn_v)
+
+
+def _read(g: Graph, q: Node, heads: _Heads, window: int | None) -> Node:
+    """Return what the heads put out over what is stored."""
+    run = g.run
+    tag, cells = _tag(window), run.cells[window]
     out = _fused_scores(g, q, heads, cells, tag) if run.flash_attn else _scores(g, q, heads, cells, tag)
     g.expand(out)
-    return out if turn_v is None else _turned(g, out, turn_v)
+    return out
+
+
+def _tag(window: int | None) -> str:
+    return "" if window is None else " in window"
 
 
 def _turned(g: Graph, x: Node, turn: Node) -> Node:
@@ -245,7 +264,7 @@ def _latent_scores(g: Graph, attention: LatentAttention, q: Node, k: Node, v: No
     else:
         g.expand(q, k, v)
         _store(g, k, v, _Heads(n_heads, 1, attention.latent_dim, rank), "")
-    cells = run.cells[None]
+    cells = run.cells[_known_window(run, None)]
     if run.flash_attn:
         unpacked = 0
         if run.era == "2026" and run.on_device and BLOCKS[run.type_k][0] > 1:
@@ -280,4 +299,4 @@ def _expanded(
     repeated = g.shaped((attention.qk_rope_head_dim, n_heads, tokens), k_rotated)
     k = g.shaped((attention.qk_head_dim, n_heads, tokens), k_plain, repeated)
     heads = _Heads(n_heads, n_heads, attention.qk_head_dim, attention.v_head_dim)
-    return g.op(run.hidden_dim, tokens, _attend(g, q, k, v, heads, None))
+    return g.op(run.hidden_dim, tokens, _attend(g, q, k, v, heads, _known_window(run, None)))

@@ -102,6 +102,7 @@ def _graph_bytes(network: Transformer, caches: CacheSettings, n_outputs: int, si
 def _pass(network: Transformer, caches: CacheSettings, n_outputs: int, side: Side) -> Pass:
     hybrid = any(layer_states(network))
     windows = {cache.window_tokens for cache in layer_caches(network, caches.era, caches.latent) if cache is not None}
+    windows = windows or {None}
     one_sequence = caches.era == "2025" and caches.kv_unified
     return Pass(
         model_type=network.model_type,

@@ -15,6 +15,7 @@ from attrs import frozen
 from genai_hwreq.engines._gguf_tensors import Stored, stored_tensors
 from genai_hwreq.estimates import Component, Inputs
 from genai_hwreq.formulas.weights import aligned
+from genai_hwreq.ranges import ByteRange
 
 if TYPE_CHECKING:
     from genai_hwreq.engines._llama_cpp_versions import Era
@@ -149,7 +150,9 @@ def file_component(network: Transformer, context_tokens: int | None, weight_form
         ("bytes_per_token", _VOCABULARY_BYTES),
     )
     size = tensors + network.vocab_size * _VOCABULARY_BYTES
-    return Component("file", "GGUF file", size, "tensor_bytes + vocabulary_size * bytes_per_token", inputs, "modelled")
+    text = "tensor_bytes + vocabulary_size * bytes_per_token"
+    interval = ByteRange(size * 99 // 100, size, size * 101 // 100)
+    return Component("file", "GGUF file", size, text, inputs, "modelled", None, interval)
 
 
 _VOCABULARY_BYTES = 40

@@ -158,14 +158,14 @@ _TYPICAL_LAYERS = 29
 
 def host_weights(
     networks: Iterable[PipelineNetwork],
-    working: PipelineNetwork | None,
+    working: tuple[PipelineNetwork, ...] | None,
     offload: Offload,
     formats: Formats,
 ) -> tuple[Component, ...]:
-    """Return the weights that wait in host memory while one network works; before any works (`None`), all do."""
+    """Return the weights that wait in host memory while some networks are at work; before any is (`None`), all do."""
     found: list[Component] = []
     for part in networks:
-        moved = offload == "none" or part.always_resident or (offload == "model" and part == working)
+        moved = offload == "none" or part.always_resident or (offload == "model" and working is not None and part in working)
         if working is None or not moved:
             found += network_weights(part, formats.of(part), ALLOCATION_BYTES)
     return tuple(found)

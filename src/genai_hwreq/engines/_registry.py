@@ -32,6 +32,12 @@ ENGINES: dict[str, str] = {
     "autoawq": "autoawq:AutoAWQ",
     "autogptq": "autogptq:AutoGPTQ",
     "diffusers": "diffusers:Diffusers",
+    "transformers-speech": "transformers_speech:TransformersSpeech",
+    "whisper.cpp": "whisper_cpp:WhisperCpp",
+    "faster-whisper": "faster_whisper:FasterWhisper",
+    "whisper": "whisper:Whisper",
+    "stable-diffusion.cpp": "stable_diffusion_cpp:StableDiffusionCpp",
+    "invokeai": "invokeai:InvokeAI",
     "llama.cpp": "llama_cpp:LlamaCpp",
     "ik_llama.cpp": "ik_llama_cpp:IkLlamaCpp",
     "ollama": "ollama:Ollama",
@@ -47,6 +53,8 @@ ENGINES: dict[str, str] = {
     "fsdp": "fsdp:Fsdp",
     "megatron": "megatron:Megatron",
     "fms-acceleration": "fms_acceleration:FmsAcceleration",
+    "simpletuner": "simpletuner:SimpleTuner",
+    "finetrainers": "finetrainers:FineTrainers",
 }
 """Engine name → module of this package and class. A module is imported when its engine is first asked for."""
 
@@ -83,4 +91,5 @@ def _third_party(name: str) -> type[Engine]:
 
     for entry in entry_points(group="genai_hwreq.engines", name=name):
         return cast("type[Engine]", entry.load())
-    raise UnknownNameError("engine", name, get_close_matches(name, ENGINES, n=3))
+    msg = "engine"
+    raise UnknownNameError(msg, name, get_close_matches(name, ENGINES, n=3))

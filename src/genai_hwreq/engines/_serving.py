@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from genai_hwreq.engines._paged_cache import CACHE_BITS, has_compressed_attention
 from genai_hwreq.engines._runtime import CUDA_CONTEXT_BYTES, host_runtime_component
 from genai_hwreq.engines._tensor_parallel import indivisible_heads
@@ -12,7 +14,6 @@ from genai_hwreq.models import TransformerModel, model_inventory
 from genai_hwreq.ranges import ByteRange
 from genai_hwreq.units import MIB
 from genai_hwreq.workloads import Generation
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from genai_hwreq.engines._protocol import Request
@@ -20,27 +21,40 @@ if TYPE_CHECKING:
 __all__ = ["file_component", "refused_request", "refused_serving", "staged_host", "system_component"]
 
 
-def refused_request(request: Request) -> str | None:
-    """Say why no engine that reads a transformer's own checkpoint can run this, or `None`."""
+_FORMATS_OF_ONE_PROGRAM = frozenset({"exllamav2", "exllamav3", "mlc-llm", "mlx"})
+"""Programs whose formats no other family of programs reads."""
+
+
+def refused_request(request: Request, name: str) -> str | None:
+    """Say why no engine that reads a transformer's own checkpoint can run this, or `None`.
+
+    Args:
+        request: what is asked.
+        name: the engine's name.
+    """
     if not isinstance(request.model, TransformerModel):
         return "only transformer models are; an image pipeline runs on diffusers"
     if not isinstance(request.workload, Generation):
         return f"it generates text, not a {type(request.workload).__name__}; pass a Generation"
-    if isinstance(request.weight_format, RecipeFormat):
-        return f"{request.weight_format.id} is a GGUF file type; pass it to llama.cpp"
+    weight_format = request.weight_format
+    if isinstance(weight_format, RecipeFormat):
+        return f"{weight_format.id} is a GGUF file type; pass it to llama.cpp"
+    if _FORMATS_OF_ONE_PROGRAM.intersection(weight_format.engines[:1]) and name not in weight_format.engines:
+        return f"{weight_format.id} runs on {', '.join(weight_format.engines)}"
     return None
 
 
-def refused_serving(request: Request, cache_type: str, n_shards: int, n_devices: int) -> str | None:
+def refused_serving(request: Request, name: str, cache_type: str, n_shards: int, n_devices: int) -> str | None:
     """Say why an engine with a paged cache and tensor parallelism cannot run this, or `None`.
 
     Args:
         request: what is asked.
+        name: the engine's name.
         cache_type: name of the cache's type.
         n_shards: devices that share each layer.
         n_devices: devices in all.
     """
-    refusal = refused_request(request)
+    refusal = refused_request(request, name)
     if refusal:
         return refusal
     assert isinstance(request.model, TransformerModel)

@@ -149,8 +149,8 @@ def _width(feed_forward: FeedForward) -> int:
 
 
 def part(kind: Kind, name: str, size: int, formula: str, inputs: Inputs) -> Component:
-    """Return a component that follows from understanding, within a fifth below and a half above."""
-    return Component(kind, name, size, formula, inputs, "modelled", None, ByteRange(size * 4 // 5, size, size * 3 // 2))
+    """Return a component that follows from understanding, but was not replayed: between half of it and twice."""
+    return Component(kind, name, size, formula, inputs, "modelled", None, ByteRange(size // 2, size, 2 * size))
 
 
 def fitted_component(kind: Kind, name: str, constant: Fitted, low: int, high: int) -> Component:

@@ -38,12 +38,17 @@ Source: https://github.com/vllm-project/vllm/blob/v0.19.0/vllm/model_executor/la
 
 
 def indivisible_heads(network: Transformer, n_devices: int) -> int | None:
-    """Return a number of heads that cannot be dealt evenly to the devices, or `None` where all can."""
+    """Return a number of heads that cannot be dealt evenly to the devices, or `None` where all can.
+
+    Key/value heads may also be held by several devices each, if those divide evenly.
+    """
     for run in network.layers:
         for mixer in run.layer.mixers:
-            heads = mixer.n_heads
-            if heads > 1 and heads % n_devices:
-                return heads
+            if mixer.n_heads > 1 and mixer.n_heads % n_devices:
+                return mixer.n_heads
+            grouped = mixer.n_kv_heads if isinstance(mixer, Attention | CrossAttention) else 1
+            if grouped % n_devices and n_devices % grouped:
+                return grouped
     return None
 
 

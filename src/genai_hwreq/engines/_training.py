@@ -19,11 +19,11 @@ from genai_hwreq.engines._training_plan import Habits, Plan, make_plan
 from genai_hwreq.engines._training_states import States, make_states
 from genai_hwreq.engines._training_units import gathered_component
 from genai_hwreq.engines._weights import weights_component
-from genai_hwreq.estimates import Component, DeviceMemory, Inputs, Phase
+from genai_hwreq.estimates import Component, DeviceMemory, Inputs, Kind, Phase
 from genai_hwreq.formats import RecipeFormat, WeightFormat
 from genai_hwreq.models import TransformerModel, model_inventory
 from genai_hwreq.ranges import ByteRange
-from genai_hwreq.workloads import Training
+from genai_hwreq.training import Training
 
 if TYPE_CHECKING:
     from genai_hwreq.models import Transformer
@@ -91,32 +91,57 @@ class _Phases:
     def phases(self) -> tuple[Phase, ...]:
         resting = (*self.states.weights, self.states.optimizer)
         gathered = gathered_component(self.network, self.plan)
+        backward = self._live(self.moments.backward)
+        freed = sum(part.bytes for part in backward if part.kind != "gradients")
         step = (self._gradients(self.states.gradient_bytes), *self._step())
         return (
             self._phase("load", self.states.weights, ()),
             self._phase("forward", resting, (*gathered, *self._live(self.moments.forward))),
-            self._phase("backward", resting, (*gathered, *self._live(self.moments.backward))),
-            self._phase("optimizer_step", resting, step),
+            self._phase("backward", resting, (*gathered, *backward)),
+            self._phase(
+                "optimizer_step",
+                resting,
+                step,
+                freed if self.plan.types.trains_weights and self.states.step_bytes else 0,
+            ),
         )
 
-    def _phase(self, name: str, resting: tuple[Component, ...], working: tuple[Component, ...]) -> Phase:
-        spare = overheads(resting, working, self.plan, loading=name == "load")
+    def _phase(
+        self, name: str, resting: tuple[Component, ...], working: tuple[Component, ...], freed: int = 0
+    ) -> Phase:
+        spare = overheads(working, freed, self.plan, loading=name == "load")
         return Phase(name=name, components=(*resting, *(part for part in working if part.bytes), *spare))
 
     def _gradients(self, whole: int) -> Component:
         rule_keeps = not (self.plan.training.optimizer_in_backward or self.plan.training.optimizer == "lomo")
         size = min(whole, self.states.gradient_bytes) if rule_keeps else 0
-        return Component("gradients", "gradients", size, "gradient_bytes", (("gradient_bytes", size),), "exact")
+        sharded = self.plan.sharding.stage != "none" and self.plan.data_ranks > 1
+        high = max(size, self.states.whole_gradient_bytes) if sharded and size else size
+        inputs: Inputs = (("gradient_bytes", size),)
+        return Component(
+            "gradients",
+            "gradients",
+            size,
+            "gradient_bytes",
+            inputs,
+            "exact",
+            None,
+            ByteRange(size, size, high),
+        )
 
     def _step(self) -> tuple[Component, ...]:
         size = self.states.step_bytes
         text = "step_bytes"
-        return (Component("activations", "optimizer's temporaries", size, text, (("step_bytes", size),), "modelled"),)
+        return (
+            Component(
+                "activations", "optimizer's temporaries", size, text, (("step_bytes", size),), "modelled"
+            ),
+        )
 
     def _live(self, live: Live) -> tuple[Component, ...]:
         kept = [self._kept(index, count) for index, count in live.kept_layers if count]
-        layer = _at_work("activations", f"layer at work ({live.name})", live.layer_bytes)
-        head = _at_work("logits", "logits and loss", live.head_bytes)
+        layer = _at_work("activations", f"layer at work ({live.name})", live.layer_bytes, self.plan)
+        head = _at_work("logits", "logits and loss", live.head_bytes, self.plan)
         return (*kept, layer, head, self._gradients(live.gradient_bytes))
 
     def _kept(self, index: int, count: int) -> Component:
@@ -128,23 +153,35 @@ class _Phases:
             inputs = [("n_layers", count), ("layer_bytes", each)]
             text = "n_layers * layer_bytes"
         else:
-            names = [(_identifier(saved.name), saved.token_bytes) for saved in replay.saved if saved.token_bytes]
+            names = [
+                (_identifier(saved.name), saved.token_bytes) for saved in replay.saved if saved.token_bytes
+            ]
             fixed = sum(saved.fixed_bytes for saved in replay.saved)
             text = f"n_layers * (n_tokens * ({' + '.join(name for name, _ in names)}) + weight_casts)"
             inputs += [*names, ("weight_casts", fixed)]
         size = count * each
-        interval = ByteRange(size * 9 // 10, size, size * 21 // 20)
-        return Component("activations", f"kept by {count} layers", size, text, tuple(inputs), "modelled", None, interval)
+        interval = _width(size, self.plan)
+        return Component(
+            "activations", f"kept by {count} layers", size, text, tuple(inputs), "modelled", None, interval
+        )
 
 
 def _identifier(name: str) -> str:
     return "".join(letter if letter.isalnum() else "_" for letter in name)
 
 
-def _at_work(kind: str, name: str, size: int) -> Component:
+def _at_work(kind: Kind, name: str, size: int, plan: Plan) -> Component:
     inputs: Inputs = (("alive_bytes", size),)
-    interval = ByteRange(size * 9 // 10, size, size * 11 // 10)
-    return Component(kind, name, size, "alive_bytes", inputs, "modelled", None, interval)  # type: ignore[arg-type]
+    return Component(kind, name, size, "alive_bytes", inputs, "modelled", None, _width(size, plan))
+
+
+def _width(size: int, plan: Plan) -> ByteRange:
+    """Return how far activations may lie: other versions keep more, and sharding frameworks copy what they hand on."""
+    percent = plan.habits.high_percent
+    if plan.sharding.stage != "none" and plan.data_ranks > 1:
+        percent += 40
+    low = size // 2 if not plan.training.packed and plan.habits.high_percent > 100 else size * 9 // 10
+    return ByteRange(low, size, size * percent // 100)
 
 
 def _host(states: States) -> DeviceMemory:

@@ -6,7 +6,7 @@ Next: _training_states.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from attrs import frozen
 
@@ -14,9 +14,7 @@ from genai_hwreq.engines._tape import Node, Replay, Tape, Value
 from genai_hwreq.engines._training_classes import training_traits
 from genai_hwreq.engines._training_writer import Arithmetic, Writer
 from genai_hwreq.formulas.weights import ceil_div
-
-if TYPE_CHECKING:
-    from genai_hwreq.workloads import Loss
+from genai_hwreq.training import Loss
 
 __all__ = ["HeadRequest", "Logits", "head_replay"]
 
@@ -52,6 +50,9 @@ class HeadRequest:
 
     n_chunks: int
     """Pieces that a chunked loss is made in."""
+
+    compiled: bool = False
+    """Whether the loss is compiled."""
 
     types: Arithmetic
     """Types of the step."""
@@ -108,8 +109,10 @@ class _HeadWriter(Writer):
         self.tape.add(Node("loss", (chances,), Value("loss")))
 
     def _fused(self, normed: Value) -> None:
-        """Record a loss that never holds all logits: it makes the gradients on the way forward (Liger), or all
-        anew on the way back (cut cross-entropy)."""
+        """Record a loss that never holds all logits.
+
+        Liger makes the gradients on the way forward, piece by piece; cut cross-entropy makes all anew on the way back.
+        """
         request, types = self.request, self.types
         size = request.hidden_dim * request.vocab_size
         trained = types.trains_weights
@@ -119,7 +122,9 @@ class _HeadWriter(Writer):
         if request.loss == "cce":
             kept = (normed, Value("log-sum-exp", _FP32))
             work = self.value("hidden gradients in 32 bit", request.hidden_dim, _FP32)
-            self.tape.add(Node("loss", (normed,), Value("loss"), kept, head_gradient, backward_temporary=work))
+            self.tape.add(
+                Node("loss", (normed,), Value("loss"), kept, head_gradient, backward_temporary=work)
+            )
             return
         rows = _power_of_two(ceil_div(request.n_tokens, ceil_div(request.vocab_size, request.hidden_dim)))
         chunk = Value("logits of a chunk", 0, rows * request.vocab_size * (element + _FP32) + head_gradient)
@@ -130,11 +135,18 @@ class _HeadWriter(Writer):
         """Record a loss made in pieces: 16-bit logits of all, 32-bit copies of one piece at a time."""
         request, vocab = self.request, self.request.vocab_size
         logits = self.linear(normed, request.hidden_dim, vocab, "lm_head", out_name="logits")
-        chances = self.value("log probabilities", vocab, _FP32)
         piece = ceil_div(vocab * _FP32, request.n_chunks)
+        if request.compiled:  # one kernel reads the logits again instead of keeping their probabilities
+            work = Value("one piece in 32 bit", 2 * piece)
+            self.tape.add(Node("loss", (logits,), Value("loss"), (logits,), forward_temporary=work))
+            return
         work = Value("one piece in 32 bit", piece)
-        self.tape.add(Node("log softmax", (logits,), chances, (chances,), forward_temporary=work,
-                           backward_temporary=Value("one piece in 32 bit", piece)))  # fmt: skip
+        chances = self.value("log probabilities", vocab, _FP32)
+        self.tape.add(
+            Node(
+                "log softmax", (logits,), chances, (chances,), forward_temporary=work, backward_temporary=work
+            )
+        )
         self.tape.add(Node("loss", (chances,), Value("loss")))
 
 

@@ -14,13 +14,13 @@ from attrs import frozen
 
 from genai_hwreq.engines._tape import Node, Replay, Tape, Value
 from genai_hwreq.engines._training_classes import training_traits
-from genai_hwreq.engines._training_writer import Arithmetic, Writer
+from genai_hwreq.engines._training_feed_forward import FeedForwardWriter
+from genai_hwreq.engines._training_writer import Arithmetic
 from genai_hwreq.engines._transformers_classes import class_traits
-from genai_hwreq.models import Attention, Dense, Experts, LatentAttention
+from genai_hwreq.models import Attention, Dense, Experts, LatentAttention, Layer
 
 if TYPE_CHECKING:
     from genai_hwreq.engines._training_classes import TrainingTraits
-    from genai_hwreq.models import Layer, StateSpace
 
 __all__ = ["LayerRequest", "layer_replay"]
 
@@ -54,19 +54,13 @@ class LayerRequest:
 @lru_cache(maxsize=4096)
 def layer_replay(request: LayerRequest) -> Replay:
     """Replay one layer."""
-    writer = _LayerWriter(Tape(), request.types, request)
+    writer = _LayerWriter(Tape(), request.types, request.model_type, request)
     writer.write()
     return writer.tape.replay(request.n_tokens)
 
 
-_GATE_COPIES = {"gelu_new": 4, "gelu_pytorch_tanh": 1, "gelu_fast": 4}
-"""Tensors as wide as the network that an activation keeps beside its result; one, its input, for most."""
-
-_KEEPS_RESULT_ONLY = frozenset({"relu"})
-
-
 @frozen
-class _LayerWriter(Writer):
+class _LayerWriter(FeedForwardWriter):
     """Records one layer's steps."""
 
     request: LayerRequest
@@ -94,7 +88,7 @@ class _LayerWriter(Writer):
         before = class_traits(self.request.model_type).norm_before and n_norms > 0
         return before, not before and n_norms > 0
 
-    def _block(self, stream: Value, width: int, before: bool, after: bool, part: object) -> Value:  # noqa: PLR0913
+    def _block(self, stream: Value, width: int, before: bool, after: bool, part: object) -> Value:
         normed = self._norm(stream, width, "norm") if before else stream
         out = self._part(normed, width, part)
         if self._traits.residual_dropout:
@@ -139,15 +133,19 @@ class _LayerWriter(Writer):
         width = attention.input_dim or width
         query_dim = attention.query_dim * (2 if attention.gate == "element" else 1)
         fused = None
-        if attention.fused and attention.cache == "own":
+        if (attention.fused or self.types.joined_queries) and attention.cache == "own":
             dims = query_dim + attention.key_dim + attention.value_dim
             fused = self.linear(source, width, dims, "qkv_proj", has_bias=attention.query_bias)
             query = self._view(fused, query_dim, "queries")
             key = self._view(fused, attention.key_dim, "keys")
             value = self._view(fused, attention.value_dim, "values")
         else:
-            query = self.linear(source, width, query_dim, "q_proj", has_bias=attention.query_bias, out_name="queries")
-            key = self.linear(source, width, attention.key_dim, "k_proj", has_bias=attention.key_bias, out_name="keys")
+            query = self.linear(
+                source, width, query_dim, "q_proj", has_bias=attention.query_bias, out_name="queries"
+            )
+            key = self.linear(
+                source, width, attention.key_dim, "k_proj", has_bias=attention.key_bias, out_name="keys"
+            )
             value = self.linear(
                 source, width, attention.value_dim, "v_proj", has_bias=attention.value_bias, out_name="values"
             )
@@ -163,17 +161,17 @@ class _LayerWriter(Writer):
         out = self._attend(query, key, fused if fused and rotated else value, value, attention, fused)
         if attention.gate in {"element", "element_apart"}:
             gated = self.value("gated attention output", attention.output_dim, out.element_bytes)
-            out = self.tape.add(Node("gate", (out,), gated, (out, self.value("gate", attention.output_dim, 2))))
-        return self.linear(out, attention.output_dim, self.request.hidden_dim, "o_proj", has_bias=attention.output_bias)
+            out = self.tape.add(
+                Node("gate", (out,), gated, (out, self.value("gate", attention.output_dim, 2)))
+            )
+        return self.linear(
+            out, attention.output_dim, self.request.hidden_dim, "o_proj", has_bias=attention.output_bias
+        )
 
     def _head_norm(self, source: Value, norm_dim: int, name: str) -> Value:
         width = source.token_bytes // source.element_bytes
         wide = self._traits.norm_weight_in_fp32
         return self.rms_norm(source, width, name, fp32_weight=wide, n_rows=max(1, width // norm_dim))
-
-    def _view(self, whole: Value, width: int, name: str) -> Value:
-        """Return a part of a tensor: its gradient is made apart, its memory is the whole's."""
-        return self.tape.add(Node("split", (whole,), self.value(name, width, whole.element_bytes), passes=True))
 
     def _rotate(self, source: Value, name: str) -> Value:
         width = source.token_bytes // source.element_bytes
@@ -194,17 +192,19 @@ class _LayerWriter(Writer):
         if self.request.eager:
             return self._eager(operands, out, attention, tokens)
         row = attention.n_heads * _FP32
-        kept = (query, key, kept_value, out, Value("log-sum-exp", row))
+        kept: tuple[Value, ...] = (query, key, kept_value, out, Value("log-sum-exp", row))
         if fused is not None and class_traits(self.request.model_type).positions != "rotary":
             kept = (fused, out, Value("log-sum-exp", row))
         work = Value("attention's own gradients", attention.query_dim * _FP32 + row)
         self.tape.add(Node("attend", operands, out, kept, backward_temporary=work))
-        if self._traits.output_copied:
+        if self._traits.output_copied or self.types.joined_queries:
             copied = self.value("attention output copied", attention.output_dim, compute)
             out = self.tape.add(Node("copy", (out,), copied))
         return out
 
-    def _eager(self, operands: tuple[Value, Value, Value], out: Value, attention: Attention, tokens: int) -> Value:
+    def _eager(
+        self, operands: tuple[Value, Value, Value], out: Value, attention: Attention, tokens: int
+    ) -> Value:
         types = self.types
         compute = types.compute_bytes
         groups = attention.n_heads // attention.n_kv_heads
@@ -229,103 +229,34 @@ class _LayerWriter(Writer):
 
     def _latent(self, source: Value, width: int, attention: LatentAttention) -> Value:
         if attention.q_lora_rank:
-            narrow = self.linear(source, width, attention.q_lora_rank, "q_a_proj", out_name="compressed queries")
+            narrow = self.linear(
+                source, width, attention.q_lora_rank, "q_a_proj", out_name="compressed queries"
+            )
             narrow = self.rms_norm(narrow, attention.q_lora_rank, "query norm")
-            query = self.linear(narrow, attention.q_lora_rank, attention.n_heads * attention.qk_head_dim, "q_b_proj")
+            query = self.linear(
+                narrow, attention.q_lora_rank, attention.n_heads * attention.qk_head_dim, "q_b_proj"
+            )
         else:
             query = self.linear(source, width, attention.n_heads * attention.qk_head_dim, "q_proj")
-        latent = self.linear(source, width, attention.latent_dim, "kv_a_proj_with_mqa", out_name="compressed keys")
+        latent = self.linear(
+            source, width, attention.latent_dim, "kv_a_proj_with_mqa", out_name="compressed keys"
+        )
         normed = self.rms_norm(latent, attention.kv_lora_rank, "key norm")
         expanded = attention.n_heads * (attention.qk_nope_head_dim + attention.v_head_dim)
-        keys = self.linear(normed, attention.kv_lora_rank, expanded, "kv_b_proj", out_name="expanded keys and values")
+        keys = self.linear(
+            normed, attention.kv_lora_rank, expanded, "kv_b_proj", out_name="expanded keys and values"
+        )
         joined = attention.n_heads * attention.qk_head_dim
         query = self._rotate(query, "joined queries")
-        key = self.tape.add(Node("join", (keys,), self.value("joined keys", joined, self.types.compute_bytes)))
+        key = self.tape.add(
+            Node("join", (keys,), self.value("joined keys", joined, self.types.compute_bytes))
+        )
         as_plain = Attention(
             n_heads=attention.n_heads, n_kv_heads=attention.n_heads, head_dim=attention.qk_head_dim,
             value_head_dim=attention.v_head_dim,
         )  # fmt: skip
         out = self._attend(query, key, keys, keys, as_plain, None)
         return self.linear(out, attention.n_heads * attention.v_head_dim, self.request.hidden_dim, "o_proj")
-
-    # Feed-forward networks
-
-    def _dense(self, source: Value, width: int, dense: Dense) -> Value:
-        inner = dense.intermediate_dim
-        bias = dense.up_bias
-        if not dense.gated:
-            up = self.linear(source, width, inner, "up_proj", has_bias=bias, out_name="up")
-            active = self._activate(up, inner, dense.activation)
-            return self.linear(active, inner, width, "down_proj", has_bias=dense.down_bias)
-        if dense.fused:
-            whole = self.linear(source, width, 2 * inner, "gate_up_proj", has_bias=bias, out_name="gate and up")
-            gate, up = self._view(whole, inner, "gate"), self._view(whole, inner, "up")
-        else:
-            gate = self.linear(source, width, inner, "gate_proj", has_bias=bias, out_name="gate")
-            up = self.linear(source, width, inner, "up_proj", has_bias=bias, out_name="up")
-        product = self._gated(gate, up, inner, dense.activation)
-        return self.linear(product, inner, width, "down_proj", has_bias=dense.down_bias)
-
-    def _gated(self, gate: Value, up: Value, inner: int, activation: str) -> Value:
-        product = self.value("product", inner, gate.element_bytes)
-        if self.types.fused_kernels:
-            return self.tape.add(Node("gate", (gate, up), product, (gate, up)))
-        active = self._activate(gate, inner, activation)
-        return self.tape.add(Node("multiply", (active, up), product, (active, up)))
-
-    def _activate(self, source: Value, inner: int, activation: str) -> Value:
-        active = self.value("activated", inner, source.element_bytes)
-        if activation in _KEEPS_RESULT_ONLY:
-            return self.tape.add(Node("activate", (source,), active, (active,)))
-        spare = self.value("activation's parts", inner * (_GATE_COPIES.get(activation, 1) - 1), source.element_bytes)
-        kept = (source, spare) if spare.token_bytes else (source,)
-        return self.tape.add(Node("activate", (source,), active, kept))
-
-    def _experts(self, source: Value, width: int, experts: Experts) -> Value:
-        chosen, inner = experts.n_experts_per_token, experts.intermediate_dim
-        element = source.element_bytes
-        router = self.value("router", experts.n_experts, _FP32)
-        router = self.tape.add(Node("route", (source,), router, (router, source)))
-        rows = self.tape.add(Node("gather", (source,), self.value("gathered rows", chosen * width, element)))
-        gradient = self.types.gradient_bytes * experts.n_experts * width * inner * self.types.trains_weights
-        frozen_base = not self.types.trains_weights
-        kept = () if frozen_base else (rows,)
-        gates = 2 if experts.gated else 1
-        whole = self.tape.add(
-            Node("experts up", (rows,), self.value("gate and up", gates * chosen * inner, element), kept,
-                 gates * gradient)
-        )  # fmt: skip
-        if experts.gated:
-            gate = self._view(whole, chosen * inner, "gate")
-            up = self._view(whole, chosen * inner, "up")
-            active = self.value("activated", chosen * inner, element)
-            active = self.tape.add(Node("activate", (gate,), active, (whole,)))
-            product = self.value("product", chosen * inner, element)
-            product = self.tape.add(Node("multiply", (active, up), product, (active, whole)))
-        else:
-            product = self._activate(whole, chosen * inner, experts.activation)
-        kept = () if frozen_base else (product,)
-        out = self.tape.add(
-            Node("experts down", (product,), self.value("experts' outputs", chosen * width, element), kept, gradient)
-        )
-        wide = _FP32 if class_traits(self.request.model_type).routing_weights_in_fp32 else element
-        weighed = self.value("weighed outputs", chosen * width, wide)
-        weighed = self.tape.add(Node("weigh", (out, router), weighed, (out,)))
-        total = self.tape.add(Node("combine", (weighed,), self.value("experts' sum", width, element)))
-        if experts.shared_dim:
-            shared = Dense(intermediate_dim=experts.shared_dim, gated=experts.gated, activation=experts.activation)
-            total = self.add(total, self._dense(source, width, shared), "feed-forward output")
-        return total
-
-    def _recurrence(self, source: Value, width: int, mixer: StateSpace) -> Value:
-        """Record a state space roughly: its projections, its convolution and its states once a chunk."""
-        element = source.element_bytes
-        inner = max(1, getattr(mixer, "inner_dim", width))
-        size = sum(tensor.n_elements for tensor in mixer.tensors(width))
-        rows = self.value("recurrent inputs", 4 * inner, element)
-        gradient = size * self.types.gradient_bytes * self.types.trains_weights
-        states = self.tape.add(Node("recur", (source,), rows, (source, rows), gradient))
-        return self.tape.add(Node("project", (states,), self.value("mixer output", width, element)))
 
 
 _FP32 = 4

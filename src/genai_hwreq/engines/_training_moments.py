@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
+from genai_hwreq.engines._tape import Replay
 from genai_hwreq.engines._training_head import HeadRequest, head_replay
 from genai_hwreq.engines._training_layers import LayerRequest, layer_replay
 
 if TYPE_CHECKING:
-    from genai_hwreq.engines._tape import Replay
     from genai_hwreq.engines._training_plan import Plan
     from genai_hwreq.models import Transformer
 
@@ -79,9 +79,12 @@ def step_moments(network: Transformer, plan: Plan, gradient_bytes: int) -> StepM
     peak = head.backward_peak
     candidates = [
         Live(
-            name=peak.name, kept_layers=whole, kept_bytes=kept, head_bytes=peak.saved_bytes + peak.flowing_bytes,
+            name=peak.name,
+            kept_layers=whole,
+            kept_bytes=kept,
+            head_bytes=peak.saved_bytes + peak.flowing_bytes,
             gradient_bytes=peak.weight_gradient_bytes,
-        )  # fmt: skip
+        )
     ]
     candidates += _layer_moments(runs, head, held, plan)
     candidates.append(_embedding_moment(network, plan, held, gradient_bytes))
@@ -125,6 +128,7 @@ def _head(network: Transformer, plan: Plan) -> Replay:
             loss=plan.training.loss or "torch",
             logits=plan.habits.logits,
             n_chunks=plan.habits.n_loss_chunks,
+            compiled=plan.training.compiled,
             types=plan.types,
         )
     )
@@ -148,7 +152,9 @@ def _layer_moments(
     recomputed = plan.training.gradient_checkpointing == "full" or plan.training.activation_offload
     found = []
     before = 0
-    after = head.weight_gradient_bytes + sum(count * replay.weight_gradient_bytes for count, replay, _ in runs)
+    after = head.weight_gradient_bytes + sum(
+        count * replay.weight_gradient_bytes for count, replay, _ in runs
+    )
     for index, (count, replay, each) in enumerate(runs):
         after -= count * replay.weight_gradient_bytes
         earlier = tuple((other, runs[other][0]) for other in range(index))
@@ -177,6 +183,4 @@ def _embedding_moment(network: Transformer, plan: Plan, held: int, gradient_byte
     spare = 0
     if network.tied and plan.types.trains_weights:
         spare = 2 * network.vocab_size * network.hidden_dim * plan.types.gradient_bytes
-    return Live(
-        name="embedding", layer_bytes=stream + spare, head_bytes=held, gradient_bytes=gradient_bytes
-    )
+    return Live(name="embedding", layer_bytes=stream + spare, head_bytes=held, gradient_bytes=gradient_bytes)

@@ -13,8 +13,8 @@ from genai_hwreq.engines._training_head import Logits
 from genai_hwreq.engines._training_writer import Arithmetic
 from genai_hwreq.estimates import Assumption
 from genai_hwreq.formats import PlainType, WeightFormat
-from genai_hwreq.placement import Placement, Sharding
-from genai_hwreq.workloads import Checkpointing, Loss, Lora, Precision, Training
+from genai_hwreq.placement import Sharding
+from genai_hwreq.training import Checkpointing, Lora, Loss, Precision, Training
 
 if TYPE_CHECKING:
     from genai_hwreq.engines._protocol import Request
@@ -47,6 +47,9 @@ class Habits:
     adapter_bytes: int = 4
     """Bytes of an adapter's element."""
 
+    adapter_dropout: bool = False
+    """Whether adapters' inputs are dropped out where nothing is said."""
+
     autocast: bool = False
     """Whether a 16-bit run is under autocast, so that 32-bit adapters are cast for each product."""
 
@@ -64,6 +67,37 @@ class Habits:
 
     gradient_bytes: int | None = None
     """Bytes of a gradient's element where it is not the weight's."""
+
+    master_weights: bool = False
+    """Whether a 16-bit run always keeps a 32-bit copy of what is trained (DeepSpeed)."""
+
+    keeps_quantized_inputs: bool = False
+    """Whether products with quantised weights keep their inputs although the weights are frozen (bitsandbytes
+    before 0.43)."""
+
+    joined_queries: bool = False
+    """Whether its own model code cuts queries, keys and values from one tensor and joins rotated parts anew."""
+
+    ragged: bool = False
+    """Whether lengths vary from batch to batch, so that freed blocks rarely fit the next tensor."""
+
+    high_percent: int = 125
+    """How far activations may exceed the estimate, in per cent of it: versions of a framework differ."""
+
+    spare_percent: int = 10
+    """Share of activations that the allocator holds beyond them where every step is alike."""
+
+    sharded_spare_percent: int = 25
+    """The same on several devices whose states are shared out."""
+
+    quantizes_targets_only: bool = False
+    """Whether only matrices that carry an adapter are quantised (torchtune)."""
+
+    shares_optimizer: bool = False
+    """Whether data-parallel ranks share out optimizer states where nothing is said (Megatron)."""
+
+    bucket_bytes: int = 0
+    """Buffers that gather gradients or weights for communication."""
 
 
 @frozen(kw_only=True)
@@ -122,18 +156,22 @@ def make_plan(request: Request, habits: Habits) -> Plan:
         for name, value in open_settings.items()
     )
     filled = evolve(training, **open_settings)
+    if habits.master_weights and filled.precision in ("bf16", "fp16"):
+        filled = evolve(filled, precision="bf16-master")
     return Plan(
         training=filled,
         habits=habits,
         types=_arithmetic(filled, weight_format, habits),
-        sharding=request.placement.sharding,
-        n_devices=_n_devices(request.placement),
+        sharding=_sharding(request.placement.sharding, habits),
+        n_devices=request.placement.n_devices,
         assumptions=assumed,
     )
 
 
-def _n_devices(placement: Placement) -> int:
-    return placement.n_devices
+def _sharding(sharding: Sharding, habits: Habits) -> Sharding:
+    return (
+        evolve(sharding, stage="zero1") if habits.shares_optimizer and sharding.stage == "none" else sharding
+    )
 
 
 _COMPUTE_BYTES = {"fp32": 4}
@@ -145,7 +183,7 @@ def _arithmetic(training: Training, weight_format: WeightFormat, habits: Habits)
     weight_bytes = rest.bits // 8 if isinstance(rest, PlainType) else 2
     quantized = not (isinstance(weight_format.matrices, PlainType) and weight_format.matrices.bits >= 16)
     compute_bytes = _COMPUTE_BYTES.get(precision or "", 2)
-    lora = canonical(method) if isinstance(method, Lora) else None
+    lora = _adapters(method, habits) if isinstance(method, Lora) else None
     autocast = (precision or "").startswith("amp") or (habits.autocast and compute_bytes == 2)
     stream_bytes = weight_bytes
     if quantized and habits.upcasts_quantized and lora is not None:
@@ -163,6 +201,8 @@ def _arithmetic(training: Training, weight_format: WeightFormat, habits: Habits)
         lora=lora,
         adapter_bytes=_adapter_bytes(lora, habits),
         fused_kernels=habits.fused_kernels or training.loss == "liger" or training.compiled,
+        keeps_quantized_inputs=habits.keeps_quantized_inputs,
+        joined_queries=habits.joined_queries,
     )
 
 
@@ -179,6 +219,16 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "fc1": ("up_proj",), "fc2": ("down_proj",), "dense_h_to_4h": ("up_proj",), "dense_4h_to_h": ("down_proj",),
 }  # fmt: skip
 """Names of matrices in some checkpoints → the names they have in every inventory here."""
+
+
+def _adapters(method: Lora, habits: Habits) -> Lora:
+    named = canonical(method)
+    return (
+        evolve(named, dropout=_USUAL_DROPOUT) if named.dropout is None and habits.adapter_dropout else named
+    )
+
+
+_USUAL_DROPOUT = 0.05
 
 
 def canonical(lora: Lora) -> Lora:

@@ -24,12 +24,13 @@ from genai_hwreq.formulas.optimizer import (
 from genai_hwreq.formulas.sharding import SHARE, share_bytes
 from genai_hwreq.formulas.weights import aligned
 from genai_hwreq.models import Tensor, TransformerModel, model_inventory
+from genai_hwreq.models._tensor import MATRIX_ROLES
 
 if TYPE_CHECKING:
     from genai_hwreq.engines._training_plan import Plan
-    from genai_hwreq.workloads import Lora
+    from genai_hwreq.training import Lora
 
-__all__ = ["States", "adapter_tensors", "make_states", "trained_tensors"]
+__all__ = ["States", "adapter_tensors", "make_states", "states_of", "trained_tensors"]
 
 ALLOCATION_BYTES = 512
 _FP32 = 4
@@ -46,7 +47,10 @@ class States:
     """Their sum."""
 
     gradient_bytes: int
-    """Gradients of everything trained, before they are shared out."""
+    """Gradients of everything trained, on one device."""
+
+    whole_gradient_bytes: int
+    """The same before they are shared out."""
 
     optimizer: Component
     """Optimizer states."""
@@ -62,19 +66,29 @@ def make_states(model: TransformerModel, weight_format: WeightFormat, plan: Plan
     """Work out the states of a run."""
     stored = _stored_format(weight_format, plan)
     whole = weights_component(model_inventory(model), stored, ALLOCATION_BYTES)
+    if plan.types.quantized and plan.habits.quantizes_targets_only and plan.lora:
+        whole = _partly_quantized(model, stored, plan.lora)
+    return states_of(whole, trained_tensors(model, plan.lora), plan, _parts(model, plan))
+
+
+def states_of(whole: Component, tensors: tuple[tuple[Tensor, int], ...], plan: Plan, parts: int) -> States:
+    """Work out states from stored weights and the tensors that are trained; `parts` devices share each of both."""
     weights = [whole]
     element = plan.types.adapter_bytes if plan.lora else plan.types.weight_bytes
-    tensors = trained_tensors(model, plan.lora)
     if plan.lora:
         weights.append(_plain_sum("weights", "adapters", tensors, element))
     rule = OPTIMIZER_RULES[plan.training.optimizer or "adamw"]
     optimizer = _optimizer(tensors, rule, element, master=plan.training.precision == "bf16-master")
-    trained = sum(copies * aligned(tensor.n_elements * element, ALLOCATION_BYTES) for tensor, copies in tensors)
+    trained = sum(
+        copies * aligned(tensor.n_elements * element, ALLOCATION_BYTES) for tensor, copies in tensors
+    )
     gradient = sum(
         copies * aligned(tensor.n_elements * _gradient_element(plan, element), ALLOCATION_BYTES)
         for tensor, copies in tensors
     )
-    return _shared(weights, optimizer, trained, gradient, _step_bytes(tensors, rule, trained, plan), plan)
+    return _shared(
+        weights, optimizer, trained, gradient, _step_bytes(tensors, rule, trained, plan), plan, parts
+    )
 
 
 def _gradient_element(plan: Plan, element: int) -> int:
@@ -89,11 +103,45 @@ def _stored_format(weight_format: WeightFormat, plan: Plan) -> WeightFormat:
     return evolve(weight_format, embedding=wide, head=wide, rest=wide)
 
 
-def _shared(  # noqa: PLR0913
-    weights: list[Component], optimizer: Component, trained: int, gradient: int, step: int, plan: Plan
+def _partly_quantized(model: TransformerModel, weight_format: WeightFormat, lora: Lora) -> Component:
+    """Return weights of which only matrices that carry an adapter are quantised."""
+    size = 0
+    for tensor, copies in model_inventory(model):
+        storage = storage_of(tensor, weight_format)
+        if tensor.role in MATRIX_ROLES and not _adapters(tensor, lora):
+            storage = weight_format.rest
+        size += copies * aligned(stored_bytes(tensor, storage), ALLOCATION_BYTES)
+    return Component("weights", "weights", size, "weight_bytes", (("weight_bytes", size),), "exact")
+
+
+def _parts(model: TransformerModel, plan: Plan) -> int:
+    """Return how many devices share the weights by tensor, stage and expert: whole devices, rounded down.
+
+    Experts are shared by more devices than the rest, so the share is a mean over both.
+    """
+    sharding = plan.sharding
+    parts = sharding.tensor_parallel * sharding.pipeline_parallel
+    total = model_inventory(model).n_params
+    experts = sum(
+        copies * tensor.n_elements
+        for tensor, copies in model_inventory(model)
+        if tensor.role.startswith("expert_")
+    )
+    spread = total - experts + experts // sharding.expert_parallel
+    return max(1, parts * total // max(1, spread))
+
+
+def _shared(
+    weights: list[Component],
+    optimizer: Component,
+    trained: int,
+    gradient: int,
+    step: int,
+    plan: Plan,
+    parts: int,
 ) -> States:
     sharding = plan.sharding
-    ranks, parts = plan.data_ranks, sharding.tensor_parallel * sharding.pipeline_parallel
+    ranks = max(1, plan.data_ranks // (sharding.expert_parallel if sharding.stage == "zero1" else 1))
     stage = sharding.stage
     by_weights = parts * (ranks if stage in ("zero3", "fsdp") else 1)
     by_gradients = parts * (ranks if stage in ("zero2", "zero3", "fsdp", "fsdp-grad-op") else 1)
@@ -108,6 +156,7 @@ def _shared(  # noqa: PLR0913
         weights=resident,
         weight_bytes=sum(part.bytes for part in resident),
         gradient_bytes=share_bytes(gradient, by_gradients),
+        whole_gradient_bytes=gradient,
         optimizer=states,
         step_bytes=share_bytes(step, by_states),
         trained_bytes=share_bytes(trained, by_weights),
@@ -119,7 +168,9 @@ def _share(part: Component, n_ranks: int) -> Component:
         return part
     size = share_bytes(part.bytes, n_ranks)
     text = SHARE.replace("whole_bytes", f"({part.formula})")
-    return Component(part.kind, part.name, size, text, (*part.inputs, ("n_ranks", n_ranks)), part.basis, part.source)
+    return Component(
+        part.kind, part.name, size, text, (*part.inputs, ("n_ranks", n_ranks)), part.basis, part.source
+    )
 
 
 def _away(part: Component) -> Component:
@@ -149,7 +200,7 @@ _PARTS = {"qkv_proj": ("q_proj", "k_proj", "v_proj"), "gate_up_proj": ("gate_pro
 
 def _adapters(tensor: Tensor, lora: Lora) -> tuple[Tensor, ...]:
     name = tensor.name.removesuffix(".weight")
-    if len(tensor.shape) != 2 or not tensor.name.endswith(".weight") or tensor.role in _NEVER_ADAPTED:  # noqa: PLR2004
+    if len(tensor.shape) != 2 or not tensor.name.endswith(".weight") or tensor.role in _NEVER_ADAPTED:
         return ()
     if tensor.role in ("head", "embedding") and name not in lora.targets:
         return ()
@@ -164,7 +215,9 @@ def _adapters(tensor: Tensor, lora: Lora) -> tuple[Tensor, ...]:
     pair = (Tensor(f"{name}.adapter_down", "projection", (lora.rank, columns)),
             Tensor(f"{name}.adapter_up", "projection", (rows, lora.rank)))  # fmt: skip
     assert sum(part.n_elements for part in pair) == size
-    return (*pair, Tensor(f"{name}.magnitude", "projection", (magnitude_elements(rows),))) if lora.dora else pair
+    return (
+        (*pair, Tensor(f"{name}.magnitude", "projection", (magnitude_elements(rows),))) if lora.dora else pair
+    )
 
 
 _NEVER_ADAPTED = frozenset({"router", "position_embedding", "norm", "bias", "convolution", "state"})
@@ -173,7 +226,11 @@ _NEVER_ADAPTED = frozenset({"router", "position_embedding", "norm", "bias", "con
 def _plain_sum(kind: str, name: str, tensors: tuple[tuple[Tensor, int], ...], element: int) -> Component:
     count = sum(copies * tensor.n_elements for tensor, copies in tensors)
     size = sum(copies * aligned(tensor.n_elements * element, ALLOCATION_BYTES) for tensor, copies in tensors)
-    inputs: Inputs = (("trained_params", count), ("element_bytes", element), ("padding", size - count * element))
+    inputs: Inputs = (
+        ("trained_params", count),
+        ("element_bytes", element),
+        ("padding", size - count * element),
+    )
     return Component(kind, name, size, "trained_params * element_bytes + padding", inputs, "exact")  # type: ignore[arg-type]
 
 
@@ -181,9 +238,17 @@ def _optimizer(
     tensors: tuple[tuple[Tensor, int], ...], rule: OptimizerRule, element: int, *, master: bool
 ) -> Component:
     count = sum(copies * tensor.n_elements for tensor, copies in tensors)
-    size = 0 if rule.paged else sum(copies * _state_bytes(tensor, rule, element, master=master) for tensor, copies in tensors)
+    size = (
+        0
+        if rule.paged
+        else sum(copies * _state_bytes(tensor, rule, element, master=master) for tensor, copies in tensors)
+    )
     whole = size // count if count else 0
-    inputs: Inputs = (("trained_params", count), ("whole_bytes_a_param", whole), ("rest", size - whole * count))
+    inputs: Inputs = (
+        ("trained_params", count),
+        ("whole_bytes_a_param", whole),
+        ("rest", size - whole * count),
+    )
     return Component(
         "optimizer", "optimizer states", size, "trained_params * whole_bytes_a_param + rest", inputs, "exact"
     )
@@ -213,8 +278,3 @@ def _step_bytes(
         return 0
     largest = max(tensor.n_elements for tensor, _ in tensors)
     return rule.step_copies * trained + rule.largest_copies * _FP32 * largest
-
-
-def largest_tensor_bytes(model: TransformerModel, weight_format: WeightFormat) -> int:
-    """Return the bytes of the largest stored tensor."""
-    return max(stored_bytes(tensor, storage_of(tensor, weight_format)) for tensor, _ in model_inventory(model))

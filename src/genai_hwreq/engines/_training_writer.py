@@ -5,14 +5,10 @@ Next: _training_layers.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from attrs import frozen
 
 from genai_hwreq.engines._tape import Node, Tape, Value
-
-if TYPE_CHECKING:
-    from genai_hwreq.workloads import Lora
+from genai_hwreq.training import Lora
 
 __all__ = ["Arithmetic", "Writer"]
 
@@ -50,6 +46,12 @@ class Arithmetic:
 
     adapter_bytes: int = 4
     """Bytes of an element of an adapter's weight."""
+
+    keeps_quantized_inputs: bool = False
+    """Whether products with frozen quantised weights keep their inputs."""
+
+    joined_queries: bool = False
+    """Whether queries, keys and values are cut from one tensor and joined anew when rotated."""
 
     fused_kernels: bool = False
     """Whether normalisation and gating keep only their inputs (Liger, Unsloth)."""
@@ -89,8 +91,8 @@ class Writer:
         types = self.types
         if types.fused_kernels:
             out = self.value(f"{name} output", width, source.element_bytes)
-            kept = (source, Value(f"{name} statistics", 4 * n_rows))
-            return self.tape.add(Node("norm", (source,), out, kept))
+            statistics = Value(f"{name} statistics", 4 * n_rows)
+            return self.tape.add(Node("norm", (source,), out, (source, statistics)))
         copied = source.element_bytes < _FP32
         wide = self.cast(source, _FP32, f"{name} input in 32 bit") if copied else source
         statistics = Value(f"{name} statistics", 4 * n_rows)
@@ -132,7 +134,9 @@ class Writer:
         operand = source
         if types.autocast and source.element_bytes != types.compute_bytes:
             operand = self.cast(source, types.compute_bytes, "linear inputs cast")
-        kept = (operand,) if types.trains_weights else ()
+        kept = (
+            (operand,) if types.trains_weights or (types.quantized and types.keeps_quantized_inputs) else ()
+        )
         spread = None
         if types.quantized:
             spread = Value("spread weights", 0, types.compute_bytes * size)
@@ -140,7 +144,9 @@ class Writer:
             kept = (*kept, Value("weights cast", 0, types.compute_bytes * size))
             if types.trains_weights:  # the gradient comes in the cast's type first
                 spread = Value("gradient to be cast", 0, types.compute_bytes * size)
-        element_bytes = types.compute_bytes if types.autocast else max(types.compute_bytes, source.element_bytes)
+        element_bytes = (
+            types.compute_bytes if types.autocast else max(types.compute_bytes, source.element_bytes)
+        )
         out = self.value(out_name, out_dim, element_bytes)
         gradient = types.gradient_bytes * (size + out_dim * has_bias) if types.trains_weights else 0
         return self.tape.add(Node("product", (operand,), out, kept, gradient, backward_temporary=spread,
@@ -164,9 +170,15 @@ class Writer:
             Node("adapter up", (narrow,), self.value(f"{name} adapter output", out_dim, inner_bytes), up_kept,
                  gradient * out_dim)
         )  # fmt: skip
-        scaled = self.tape.add(Node("scale", (up,), self.value(f"{name} adapter output", out_dim, inner_bytes)))
+        scaled = self.tape.add(
+            Node("scale", (up,), self.value(f"{name} adapter output", out_dim, inner_bytes))
+        )
         total = self.add(base, scaled, base.name)
-        return self.cast(total, base.element_bytes, base.name) if total.element_bytes > base.element_bytes else total
+        return (
+            self.cast(total, base.element_bytes, base.name)
+            if total.element_bytes > base.element_bytes
+            else total
+        )
 
     def _adapter_input(self, source: Value, width: int) -> Value:
         """Return what an adapter reads: cast to its own type, dropped out, and cast again under autocast."""

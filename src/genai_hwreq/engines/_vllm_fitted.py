@@ -38,10 +38,13 @@ _GRAPHS_LAYER = _fitted(5_930_000, "the same starts: for each layer", "0.19")
 _GRAPHS_WIDTH = _fitted(115_400, "the same starts: for each element of the stream", "0.19")
 _GRAPHS_EXPERTS = _fitted(646 * MIB, "the same starts: where a token passes more than two of many experts", "0.19")
 _SHARE_PERCENT = {
-    "v0": _fitted(45, "4 starts on T4 and A100: what the old engine takes of the same", "0.8 to 0.9, V0"),
-    "v1": _fitted(115, "1 start on an L4", "0.10"),
+    "v0": _fitted(38, "1 start on a T4 without adapters: what the old engine takes of the same", "0.8, V0"),
+    "v1": _fitted(100, "as recent versions, nothing was measured without adapters", "0.10 to 0.16"),
     "recent": _fitted(100, "by definition", "0.19"),
 }
+_ADAPTERS_PERCENT = _fitted(150, "3 starts with adapters on T4, A100 and L4: 125 to 215 % of those without", "0.8 to 0.10")
+"""What slots for adapters make of the graphs: two more kernels at every matrix."""
+
 _FULL_SET = 53
 """Batch sizes captured in those starts, and two."""
 
@@ -65,14 +68,16 @@ def non_torch_component(era: str, n_devices: int) -> Component:
     )
 
 
-def graphs_component(network: Transformer, era: str, n_graphs: int) -> Component:
+def graphs_component(network: Transformer, era: str, n_graphs: int, *, adapters: bool) -> Component:
     """Return the captured CUDA graphs: each holds its kernels' arguments, all share one pool of activations.
 
     Args:
         network: the device's share.
         era: `v0`, `v1` or `recent` (from 0.17 on).
         n_graphs: batch sizes that are captured.
+        adapters: whether there are slots for adapters.
     """
+    percent = _SHARE_PERCENT[era].value * (_ADAPTERS_PERCENT.value if adapters else 100) // 100
     experts = _GRAPHS_EXPERTS.value if _passes_many_experts(network) else 0
     inputs = (
         ("base", _GRAPHS_BASE.value),
@@ -82,10 +87,10 @@ def graphs_component(network: Transformer, era: str, n_graphs: int) -> Component
         ("each_element", _GRAPHS_WIDTH.value),
         ("experts", experts),
         ("graphs", n_graphs),
-        ("percent", _SHARE_PERCENT[era].value),
+        ("percent", percent),
     )
     whole = _GRAPHS_BASE.value + network.n_layers * _GRAPHS_LAYER.value + network.hidden_dim * _GRAPHS_WIDTH.value
-    size = (whole + experts) * (n_graphs + 2) * _SHARE_PERCENT[era].value // (100 * _FULL_SET)
+    size = (whole + experts) * (n_graphs + 2) * percent // (100 * _FULL_SET)
     text = (
         "(base + layers * each_layer + hidden_dim * each_element + experts) * (graphs + 2) * percent"
         f" // {100 * _FULL_SET}"

@@ -43,7 +43,7 @@ class AutoAWQ:
 
     def refuses(self, request: Request) -> str | None:
         """Say why this cannot be run, or `None` where it can."""
-        refusal = refused_request(request)
+        refusal = refused_request(request, self.name)
         if refusal:
             return refusal
         assert isinstance(request.model, TransformerModel)

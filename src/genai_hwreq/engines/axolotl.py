@@ -28,4 +28,11 @@ class Axolotl(TrainingEngine):
 
     name: ClassVar[str] = "axolotl"
 
-    habits: ClassVar[Habits] = Habits(optimizer="adamw-8bit", precision="bf16", gradient_checkpointing="full", autocast=True, adapter_bytes=4, upcasts_quantized=True)
+    habits: ClassVar[Habits] = Habits(
+        optimizer="adamw-8bit",
+        precision="bf16",
+        gradient_checkpointing="full",
+        autocast=True,
+        adapter_bytes=4,
+        high_percent=150,
+    )

@@ -52,7 +52,7 @@ class CTranslate2:
         """Say why this cannot be run, or `None` where it can."""
         if request.placement.n_devices > 1:
             return "it runs on one device here"
-        refusal = refused_request(request)
+        refusal = refused_request(request, self.name)
         if refusal:
             return refusal
         storage = request.weight_format.matrices  # type: ignore[union-attr]  # recipes were refused

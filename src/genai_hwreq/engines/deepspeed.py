@@ -28,4 +28,11 @@ class DeepSpeed(TrainingEngine):
 
     name: ClassVar[str] = "deepspeed"
 
-    habits: ClassVar[Habits] = Habits(optimizer="adamw", precision="bf16-master", gradient_checkpointing="full", adapter_bytes=2)
+    habits: ClassVar[Habits] = Habits(
+        optimizer="adamw",
+        precision="bf16-master",
+        gradient_checkpointing="full",
+        adapter_bytes=2,
+        master_weights=True,
+        bucket_bytes=2_000_000_000,
+    )

@@ -11,7 +11,13 @@ from attrs import frozen
 
 from genai_hwreq.engines._diffusers_passes import encode_components, working_components
 from genai_hwreq.engines._passes import MediaPass
-from genai_hwreq.engines._pipeline_weights import Formats, Offload, host_weights, network_weights, resident_weights
+from genai_hwreq.engines._pipeline_weights import (
+    Formats,
+    Offload,
+    host_weights,
+    network_weights,
+    resident_weights,
+)
 from genai_hwreq.engines._protocol import Memory, Request
 from genai_hwreq.engines._runtime import context_component, host_runtime_component
 from genai_hwreq.engines._sized_pipelines import assumed_pipeline
@@ -200,16 +206,17 @@ def _compute_bytes(weight_format: WeightFormat) -> int:
 
 
 def _host_phases(model: Pipeline, offload: Offload, formats: Formats) -> tuple[Phase, ...]:
-    moments = (("load", None), *_named(model.networks))
+    named = ((name, _at_work(model, part, offload)) for name, part in _named(model.networks))
+    moments: tuple[tuple[str, tuple[PipelineNetwork, ...] | None], ...] = (("load", None), *named)
     return tuple(
         Phase(
             name=name,
             components=(
-                *host_weights(model.networks, part, offload, formats),
+                *host_weights(model.networks, working, offload, formats),
                 host_runtime_component(),
             ),
         )
-        for name, part in moments
+        for name, working in moments
     )
 
 

@@ -5,7 +5,7 @@ Methodology: docs/explanation/methodology/other-engines.md. Next: estimation.
 
 from __future__ import annotations
 
-from typing import ClassVar, TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from attrs import field, frozen
 
@@ -38,7 +38,7 @@ class ExLlama:
 
     def refuses(self, request: Request) -> str | None:
         """Say why this cannot be run, or `None` where it can."""
-        return refused_exllama(request, self.kv_cache)
+        return refused_exllama(request, self.name, self.kv_cache)
 
     def memory(self, request: Request) -> Memory:
         """Turn a request into memory, phase by phase, device by device."""

@@ -5,7 +5,7 @@ Methodology: docs/explanation/methodology/other-engines.md. Next: estimation.
 
 from __future__ import annotations
 
-from typing import ClassVar, TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from attrs import field, frozen
 
@@ -41,7 +41,7 @@ class ExLlamaV2:
 
     def refuses(self, request: Request) -> str | None:
         """Say why this cannot be run, or `None` where it can."""
-        return refused_exllama(request, self.cache_mode)
+        return refused_exllama(request, self.name, self.cache_mode)
 
     def memory(self, request: Request) -> Memory:
         """Turn a request into memory, phase by phase, device by device."""

@@ -28,4 +28,11 @@ class FmsAcceleration(TrainingEngine):
 
     name: ClassVar[str] = "fms-acceleration"
 
-    habits: ClassVar[Habits] = Habits(optimizer="adamw", precision="bf16", gradient_checkpointing="full", autocast=True, adapter_bytes=4, logits="shifted")
+    habits: ClassVar[Habits] = Habits(
+        optimizer="adamw",
+        precision="bf16",
+        gradient_checkpointing="full",
+        autocast=True,
+        adapter_bytes=4,
+        logits="shifted",
+    )

@@ -28,4 +28,6 @@ class Fsdp(TrainingEngine):
 
     name: ClassVar[str] = "fsdp"
 
-    habits: ClassVar[Habits] = Habits(optimizer="adamw", precision="bf16", gradient_checkpointing="full", adapter_bytes=2)
+    habits: ClassVar[Habits] = Habits(
+        optimizer="adamw", precision="bf16", gradient_checkpointing="full", adapter_bytes=2, spare_percent=35
+    )

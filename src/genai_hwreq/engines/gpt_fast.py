@@ -63,7 +63,7 @@ class GptFast:
         """Say why this cannot be run, or `None` where it can."""
         if request.placement.n_devices > 1:
             return "it runs on one device here"
-        return refused_request(request) or refused_cache(self.kv_cache)
+        return refused_request(request, self.name) or refused_cache(self.kv_cache)
 
     def memory(self, request: Request) -> Memory:
         """Turn a request into memory, phase by phase, device by device."""

@@ -58,7 +58,7 @@ class IkLlamaCpp(LlamaCpp):
         Source: https://github.com/ikawrakow/ik_llama.cpp/pull/273
         """
         mixer = next((mixer for mixer in network.layers[-1].layer.mixers if isinstance(mixer, LatentAttention)), None)
-        if mixer is None or self.mla < _UNPACKING:
+        if mixer is None or self.mla < _UNPACKING or not self.flash:
             return 0
         width = mixer.n_heads * (mixer.qk_head_dim + mixer.v_head_dim)
         unpacked = 4 * caches.n_ctx * width

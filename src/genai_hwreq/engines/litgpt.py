@@ -24,7 +24,8 @@ from genai_hwreq.workloads import Generation, Training
 __all__ = ["LitGPT"]
 
 _TRAINING_HABITS = Habits(
-    optimizer="adamw", precision="bf16", gradient_checkpointing="none", adapter_bytes=2, logits="held"
+    optimizer="adamw", precision="bf16", gradient_checkpointing="none", adapter_bytes=2, logits="held",
+    keeps_quantized_inputs=True, joined_queries=True, adapter_dropout=True, high_percent=160,
 )
 """Fine-tuning in pure bf16, adapters too, without checkpointing.
 
@@ -53,12 +54,13 @@ class LitGPT:
             return training_refusal(request)
         if request.placement.n_devices > 1:
             return "it runs on one device here"
-        return refused_request(request) or refused_cache(self.kv_cache)
+        return refused_request(request, self.name) or refused_cache(self.kv_cache)
 
     def memory(self, request: Request) -> Memory:
         """Turn a request into memory, phase by phase, device by device."""
         if isinstance(request.workload, Training):
-            return training_memory(request, _TRAINING_HABITS)
+            assert isinstance(request.model, TransformerModel)
+            return training_memory(evolve(request, model=_untied(request.model)), _TRAINING_HABITS)
         model, workload, stated = request.model, request.workload, request.weight_format
         assert isinstance(model, TransformerModel)
         assert isinstance(workload, Generation)

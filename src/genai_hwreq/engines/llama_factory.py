@@ -28,4 +28,6 @@ class LlamaFactory(TrainingEngine):
 
     name: ClassVar[str] = "llama-factory"
 
-    habits: ClassVar[Habits] = Habits(optimizer="adamw", precision="bf16", gradient_checkpointing="full", autocast=True, adapter_bytes=4)
+    habits: ClassVar[Habits] = Habits(
+        optimizer="adamw", precision="bf16", gradient_checkpointing="full", autocast=True, adapter_bytes=4
+    )

@@ -28,4 +28,12 @@ class Megatron(TrainingEngine):
 
     name: ClassVar[str] = "megatron"
 
-    habits: ClassVar[Habits] = Habits(optimizer="adamw-fused", precision="bf16-master", gradient_checkpointing="selective", gradient_bytes=4, fused_kernels=True, adapter_bytes=2)
+    habits: ClassVar[Habits] = Habits(
+        optimizer="adamw-fused",
+        precision="bf16-master",
+        gradient_checkpointing="selective",
+        gradient_bytes=4,
+        fused_kernels=True,
+        adapter_bytes=2,
+        shares_optimizer=True,
+    )

@@ -5,7 +5,7 @@ Methodology: docs/explanation/methodology/other-engines.md. Next: estimation.
 
 from __future__ import annotations
 
-from typing import ClassVar, TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from attrs import field, frozen
 
@@ -56,7 +56,7 @@ class MLCLLM:
 
     def refuses(self, request: Request) -> str | None:
         """Say why this cannot be run, or `None` where it can."""
-        return refused_serving(request, self.kv_cache_dtype, self.tensor_parallel_shards, self.tensor_parallel_shards)
+        return refused_serving(request, self.name, self.kv_cache_dtype, self.tensor_parallel_shards, self.tensor_parallel_shards)
 
     def memory(self, request: Request) -> Memory:
         """Turn a request into memory, phase by phase, device by device."""

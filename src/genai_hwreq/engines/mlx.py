@@ -61,7 +61,7 @@ class MLX:
         """Say why this cannot be run, or `None` where it can."""
         if request.placement.n_devices > 1:
             return "it runs on one machine here"
-        refusal = refused_request(request) or refused_cache(self.kv_cache)
+        refusal = refused_request(request, self.name) or refused_cache(self.kv_cache)
         if refusal:
             return refusal
         assert isinstance(request.model, TransformerModel)

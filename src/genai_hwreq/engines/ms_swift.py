@@ -28,4 +28,12 @@ class MsSwift(TrainingEngine):
 
     name: ClassVar[str] = "ms-swift"
 
-    habits: ClassVar[Habits] = Habits(optimizer="adamw", precision="bf16", gradient_checkpointing="full", autocast=True, adapter_bytes=4, logits="shifted")
+    habits: ClassVar[Habits] = Habits(
+        optimizer="adamw",
+        precision="bf16",
+        gradient_checkpointing="full",
+        autocast=True,
+        adapter_bytes=4,
+        logits="shifted",
+        ragged=True,
+    )

@@ -27,4 +27,4 @@ class PyTorch(TrainingEngine):
 
     name: ClassVar[str] = "pytorch"
 
-    habits: ClassVar[Habits] = Habits(logits="held")
+    habits: ClassVar[Habits] = Habits(logits="held", high_percent=105)

@@ -5,7 +5,7 @@ Methodology: docs/explanation/methodology/other-engines.md. Next: estimation.
 
 from __future__ import annotations
 
-from typing import ClassVar, TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from attrs import field, frozen
 
@@ -57,7 +57,7 @@ class TGI:
 
     def refuses(self, request: Request) -> str | None:
         """Say why this cannot be run, or `None` where it can."""
-        return refused_serving(request, self.kv_cache_dtype, self.num_shard, self.num_shard)
+        return refused_serving(request, self.name, self.kv_cache_dtype, self.num_shard, self.num_shard)
 
     def memory(self, request: Request) -> Memory:
         """Turn a request into memory, phase by phase, device by device."""

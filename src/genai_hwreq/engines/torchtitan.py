@@ -28,4 +28,10 @@ class TorchTitan(TrainingEngine):
 
     name: ClassVar[str] = "torchtitan"
 
-    habits: ClassVar[Habits] = Habits(optimizer="adamw-fused", precision="bf16", gradient_checkpointing="selective", fused_kernels=True)
+    habits: ClassVar[Habits] = Habits(
+        optimizer="adamw-fused",
+        precision="bf16",
+        gradient_checkpointing="selective",
+        fused_kernels=True,
+        sharded_spare_percent=10,
+    )

@@ -265,14 +265,18 @@ _SPARE_PERCENT = 20
 
 def _widening(model: TransformerModel, version: tuple[int, ...]) -> Callable[[Component], Component] | None:
     """Return how the working memory is widened: for weak facts, for versions that were not replayed, or not."""
-    if model.identity.confidence == "low":
+    weak, old = model.identity.confidence == "low", version < _UNDERSTOOD_FROM
+    if weak and old:
+        return lambda part: _unsure(_outside_versions(part))
+    if weak:
         return _unsure
-    return _outside_versions if version < _UNDERSTOOD_FROM else None
+    return _outside_versions if old else None
 
 
 def _unsure(part: Component) -> Component:
     """Widen a component of a model whose shape is assumed: grouped heads may need an eighth, wide layers half more."""
-    interval = ByteRange(part.bytes // 8, part.bytes, part.bytes * 3 // 2)
+    span = part.range
+    interval = ByteRange(min(span.low, part.bytes // 8), part.bytes, max(span.high, part.bytes * 3 // 2))
     return Component(
         part.kind, part.name, part.bytes, part.formula, part.inputs, "assumed", part.source, interval
     )

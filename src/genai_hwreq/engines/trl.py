@@ -28,4 +28,11 @@ class TRL(TrainingEngine):
 
     name: ClassVar[str] = "trl"
 
-    habits: ClassVar[Habits] = Habits(optimizer="adamw", precision="bf16", gradient_checkpointing="full", autocast=True, adapter_bytes=4)
+    habits: ClassVar[Habits] = Habits(
+        optimizer="adamw",
+        precision="bf16",
+        gradient_checkpointing="full",
+        autocast=True,
+        adapter_bytes=4,
+        upcasts_quantized=True,
+    )

@@ -28,4 +28,12 @@ class Unsloth(TrainingEngine):
 
     name: ClassVar[str] = "unsloth"
 
-    habits: ClassVar[Habits] = Habits(optimizer="adamw-8bit", precision="bf16", gradient_checkpointing="full", autocast=True, loss="cce", adapter_bytes=4, fused_kernels=True)
+    habits: ClassVar[Habits] = Habits(
+        optimizer="adamw-8bit",
+        precision="bf16",
+        gradient_checkpointing="full",
+        autocast=True,
+        loss="cce",
+        adapter_bytes=4,
+        fused_kernels=True,
+    )

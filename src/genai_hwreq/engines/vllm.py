@@ -104,9 +104,8 @@ class VLLM:
 
     def refuses(self, request: Request) -> str | None:
         """Say why this cannot be run, or `None` where it can."""
-        refusal = refused_serving(
-            request, self.kv_cache_dtype, self.tensor_parallel_size, self.tensor_parallel_size * self.pipeline_parallel_size
-        )
+        n_devices = self.tensor_parallel_size * self.pipeline_parallel_size
+        refusal = refused_serving(request, self.name, self.kv_cache_dtype, self.tensor_parallel_size, n_devices)
         if refusal:
             return refusal
         assert isinstance(request.model, TransformerModel)
@@ -148,12 +147,15 @@ class VLLM:
         counted = (*held, context) if self._era == "v0" else held
         cache = paged_cache(share.decoder, CACHE_BITS[self.kv_cache_dtype], grouped=self._era != "v0")
         pool = self._pool(cache, workload, counted)
-        graphs = () if self.enforce_eager else (graphs_component(share.decoder, self._era, self._n_graphs()),)
+        graphs = () if self.enforce_eager else (self._graphs(share),)
         return (
             Phase(name="load", components=(*weights, context)),
             Phase(name="profile", components=(*held, context)),
             Phase(name="serve", components=(*held, pool_component(pool, cache), *graphs, context)),
         )
+
+    def _graphs(self, share: TransformerModel) -> Component:
+        return graphs_component(share.decoder, self._era, self._n_graphs(), adapters=bool(self.max_lora_rank))
 
     @property
     def _era(self) -> str:

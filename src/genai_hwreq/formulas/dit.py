@@ -39,7 +39,8 @@ def patch_tokens(width: int, height: int, frames: int, patch: int, patch_frames:
     return -(-width // patch) * -(-height // patch) * -(-frames // patch_frames)
 
 
-def token_bytes(
+def token_bytes(  # noqa: PLR0913  (what a moment grows with)
+    *,
     batch_size: int,
     image_tokens: int,
     text_tokens: int,
@@ -57,7 +58,14 @@ def token_bytes(
     Examples:
         PixArt at 1024 pixels, guidance as a batch of two: twelve tensors as wide as the model.
 
-        >>> token_bytes(2, 4096, 120, 2, 12 * 1152 + 16, 4096 + 1152)
+        >>> token_bytes(
+        ...     batch_size=2,
+        ...     image_tokens=4096,
+        ...     text_tokens=120,
+        ...     element_bytes=2,
+        ...     per_token=12 * 1152 + 16,
+        ...     per_text_token=4096 + 1152,
+        ... )
         229277696
 
     """

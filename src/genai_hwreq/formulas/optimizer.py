@@ -53,7 +53,9 @@ class OptimizerRule:
     """Whether gradients wait for the step; else each is used up as it is made (LOMO)."""
 
 
-_ADAMW_8BIT = OptimizerRule(state_bits=8, block_elements=256, least_elements=4096, counter=False, largest_copies=0)
+_ADAMW_8BIT = OptimizerRule(
+    state_bits=8, block_elements=256, least_elements=4096, counter=False, largest_copies=0
+)
 
 OPTIMIZER_RULES: dict[str, OptimizerRule] = {
     "adamw": OptimizerRule(counter=False, step_copies=1),  # counts on the host
@@ -70,7 +72,9 @@ OPTIMIZER_RULES: dict[str, OptimizerRule] = {
     "sgd-momentum": OptimizerRule(moments=1, counter=False, step_copies=0),
     "adafactor": OptimizerRule(factored=True, counter=False, largest_copies=3),
     "lion": OptimizerRule(moments=1, counter=False),
-    "lion-8bit": OptimizerRule(moments=1, state_bits=8, block_elements=256, least_elements=4096, counter=False),
+    "lion-8bit": OptimizerRule(
+        moments=1, state_bits=8, block_elements=256, least_elements=4096, counter=False
+    ),
     "muon": OptimizerRule(orthogonal=True, largest_copies=2),
     "galore-adamw": OptimizerRule(low_rank=128, largest_copies=1),
     "galore-adamw-8bit": OptimizerRule(

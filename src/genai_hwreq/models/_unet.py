@@ -93,6 +93,9 @@ class UNet:
     upcast_attention: bool = False
     """Whether queries, keys and scores are computed in fp32 whatever the weights are."""
 
+    conditions: tuple[Tensor, ...] = ()
+    """Weights that read further conditions: classes, a guidance scale, text of another width."""
+
     def __attrs_post_init__(self) -> None:
         """Refuse heads that do not divide a level's width."""
         for level in (*self.levels, UNetLevel(width=self.levels[-1].width, transformer=self.middle)):
@@ -108,6 +111,7 @@ class UNet:
         yield from _embedding("time_embedding", time_dim, first)
         if self.addition_dim:
             yield from _embedding("add_embedding", time_dim, self.addition_dim)
+        yield from self.conditions
         yield from self._way_down(time_dim)
         yield from self._turning_point(time_dim)
         yield from self._way_up(time_dim)

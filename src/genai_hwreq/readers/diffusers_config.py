@@ -19,11 +19,15 @@ from genai_hwreq.models import (
     Pipeline,
     PipelineNetwork,
     SpatialTransformer,
+    Tensor,
     Transformer,
     UNet,
     UNetLevel,
 )
+from genai_hwreq.models._tensor import matrix
 from genai_hwreq.readers.diffusers import NETWORKS, reader_of
+from genai_hwreq.readers.diffusers._adapters import controlnet
+from genai_hwreq.readers.diffusers._parts import embedding
 from genai_hwreq.readers.hf_config import read_config
 from genai_hwreq.readers.hf_config._fields import Fields
 
@@ -59,10 +63,12 @@ def read_network(config: Mapping[str, Any]) -> Transformer | UNet | Autoencoder 
         return _autoencoder(fields)
     if not name:
         return read_config(config).decoder
+    if name == "ControlNetModel":
+        return controlnet(fields, _unet(fields))
     reader = reader_of(name)
     if reader is not None:
         return reader(fields)
-    known = ", ".join(("UNet2DConditionModel", "AutoencoderKL", *NETWORKS))
+    known = ", ".join(("UNet2DConditionModel", "ControlNetModel", "AutoencoderKL", *NETWORKS))
     msg = f"_class_name {name!r} is not known; known are {known}"
     raise ConfigurationError(msg, field="_class_name")
 
@@ -120,20 +126,36 @@ def _unet(fields: Fields) -> UNet:
         cross_dim=fields.count("cross_attention_dim", default=1280),
         addition_dim=_addition_dim(fields),
         upcast_attention=fields.flag("upcast_attention", default=False),
+        conditions=_conditions(fields, widths[0]),
     )
 
 
 def _refuse_variants(fields: Fields) -> None:
-    for name in (
-        "class_embed_type",
-        "num_class_embeds",
-        "encoder_hid_dim",
-        "time_cond_proj_dim",
-        "only_cross_attention",
-    ):
-        if fields.config.get(name):
-            msg = f"{name} is {fields.config[name]!r}; UNets with it are not known yet"
+    known = {"class_embed_type": ("projection",), "encoder_hid_dim_type": ("text_proj",)}
+    for name in ("class_embed_type", "only_cross_attention", "encoder_hid_dim_type"):
+        value = fields.config.get(name)
+        if value and value not in known.get(name, ()):
+            msg = f"{name} is {value!r}; UNets with it are not known yet"
             raise ConfigurationError(msg, field=name)
+
+
+def _conditions(fields: Fields, first: int) -> tuple[Tensor, ...]:
+    """Read what is added to the time step or done to the text beyond the usual: classes, guidance, a projection."""
+    time = 4 * first
+    found: list[Tensor] = []
+    guidance = fields.optional_count("time_cond_proj_dim")
+    if guidance:
+        found += matrix("time_embedding.cond_proj", "projection", first, guidance)
+    classes = fields.optional_count("num_class_embeds")
+    if fields.text("class_embed_type", default="") == "projection":
+        found += embedding("class_embedding", time, fields.count("projection_class_embeddings_input_dim"))
+    elif classes:
+        found.append(Tensor("class_embedding.weight", "embedding", (classes, time)))
+    text = fields.optional_count("encoder_hid_dim")
+    if text:
+        cross = fields.count("cross_attention_dim", default=1280)
+        found += matrix("encoder_hid_proj", "projection", cross, text, has_bias=True)
+    return tuple(found)
 
 
 def _transformers(fields: Fields, n_levels: int) -> tuple[SpatialTransformer, ...]:

@@ -18,6 +18,7 @@ from genai_hwreq.models import HostedModel, Model, Pipeline, SizedModel, model_i
 from genai_hwreq.ranges import ByteRange
 from genai_hwreq.readers.diffusers_config import single_network
 from genai_hwreq.readers.hf_config import known_model_types, read_config
+from genai_hwreq.scoring._variants import same_architecture
 from genai_hwreq.scoring.mapping import Run, map_case
 from genai_hwreq.scoring.measures import FREE_OF_SIZE, measure
 from genai_hwreq.scoring.settings import DeclinedError, Settings
@@ -99,6 +100,9 @@ def find_model(case: Case) -> Model:
     try:
         return get_model(case.model)
     except UnknownNameError as error:
+        variant = same_architecture(case.model)
+        if variant is not None:
+            return get_model(variant)
         if "model_type" not in arch:
             raise
         msg = f"model_type {arch['model_type']!r} cannot be read, and the catalog has no such model: {error}"

@@ -62,8 +62,7 @@ def _extractor(fields: Fields, faces: int) -> tuple[Tensors, ...]:
         raw(f"{name}.proj_out", width, faces),
         _mapping(f"{name}.id_embedding_mapping", identity, width, width * tokens),
     ]
-    for index in range(scales):
-        parts.append(_mapping(f"{name}.mapping_{index}", width, width, width))
+    parts += [_mapping(f"{name}.mapping_{index}", width, width, width) for index in range(scales)]
     for index in range(depth):
         layer = f"{name}.layers.{index}"
         parts += [

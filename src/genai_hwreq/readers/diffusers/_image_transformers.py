@@ -98,7 +98,7 @@ def pixart(fields: Fields) -> EnumeratedNetwork:
     sized = fields.flag("use_additional_conditions", default=sample == 128)
     caption = fields.optional_count("caption_channels")
     out = fields.count("out_channels", default=8)
-    sizes = ()
+    sizes: tuple[Tensor, ...] = ()
     if sized:
         third = dim // 3
         sizes = (
@@ -138,7 +138,7 @@ def pixart(fields: Fields) -> EnumeratedNetwork:
 
 def sana(fields: Fields) -> EnumeratedNetwork:
     """Read Sana's transformer: linear attention, and convolutions in place of the feed-forward network."""
-    n_heads, head_dim, dim = heads_and_width(fields, 70, 32)
+    n_heads, _, dim = heads_and_width(fields, 70, 32)
     channels, patch = fields.count("in_channels", default=32), fields.count("patch_size", default=1)
     caption = fields.count("caption_channels", default=2304)
     cross_inner = fields.count("num_cross_attention_heads", default=20) * fields.count("cross_attention_head_dim", default=112)

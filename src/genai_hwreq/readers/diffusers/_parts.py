@@ -75,7 +75,7 @@ def time_embedding(name: str, dim: int, *, has_bias: bool = True) -> Tensors:
     return embedding(name, dim, TIME_CHANNELS, has_bias=has_bias)
 
 
-def attention(
+def attention(  # noqa: PLR0913  (diffusers' own switches)
     name: str,
     dim: int,
     *,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from genai_hwreq.models import EnumeratedNetwork, LatentWork, Tensor
-from genai_hwreq.readers.diffusers._autoencoders import temporal_resnet
+from genai_hwreq.readers.diffusers._frame_autoencoders import temporal_resnet
 from genai_hwreq.readers.diffusers._parts import (
     attention,
     embedding,

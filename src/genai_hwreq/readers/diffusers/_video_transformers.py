@@ -22,13 +22,11 @@ from genai_hwreq.readers.diffusers._parts import (
     raw,
     time_embedding,
 )
-from genai_hwreq.readers.diffusers._rotary_transformers import double_block, single_block
 
 if TYPE_CHECKING:
-    from genai_hwreq.models import TensorGroup
     from genai_hwreq.readers.hf_config._fields import Fields
 
-__all__ = ["allegro", "cogvideox", "hunyuan_image", "hunyuan_video", "ltx_video", "mochi", "stable_audio", "wan"]
+__all__ = ["allegro", "cogvideox", "ltx_video", "wan"]
 
 Tensors = tuple[Tensor, ...]
 
@@ -155,105 +153,6 @@ def _sine_positions(fields: Fields, patch: int) -> int:
     return (width // patch) * (height // patch) * frames + fields.count("max_text_seq_length", default=226)
 
 
-def hunyuan_video(fields: Fields) -> EnumeratedNetwork:
-    """Read HunyuanVideo's transformer: FLUX's blocks, with a refiner of the text."""
-    n_heads, head_dim, dim = heads_and_width(fields, 24, 128)
-    channels, out = fields.count("in_channels", default=16), fields.count("out_channels", default=16)
-    patch, frames = fields.count("patch_size", default=2), fields.count("patch_size_t", default=1)
-    text = fields.count("text_embed_dim", default=4096)
-    ends = group(
-        "embeddings", 1,
-        patch_convolution("x_embedder.proj", dim, channels, frames, patch, patch),
-        _refiner(dim, text, fields.count("num_refiner_layers", default=2)),
-        time_embedding("time_text_embed.timestep_embedder", dim),
-        embedding("time_text_embed.text_embedder", dim, fields.count("pooled_projection_dim", default=768)),
-        time_embedding("time_text_embed.guidance_embedder", dim) if fields.flag("guidance_embeds", default=True) else (),
-        linear("norm_out.linear", 2 * dim, dim),
-        linear("proj_out", frames * patch * patch * out, dim),
-    )  # fmt: skip
-    cell = channels * frames * patch * patch
-    return EnumeratedNetwork(
-        class_name="HunyuanVideoTransformer3DModel",
-        groups=(*ends, *_hunyuan_blocks(fields, dim, head_dim)),
-        work=TokenWork(
-            patch=patch, patch_frames=frames, n_heads=n_heads, moments=(_hunyuan_moment(dim, head_dim, text, cell),)
-        ),
-    )
-
-
-def _hunyuan_blocks(fields: Fields, dim: int, head_dim: int) -> tuple[TensorGroup, ...]:
-    return (
-        *group("layers", fields.count("num_layers", default=20), double_block(dim, head_dim, 4 * dim)),
-        *group("layers", fields.count("num_single_layers", default=40), single_block(dim, head_dim, 4 * dim)),
-    )
-
-
-def _hunyuan_moment(dim: int, head_dim: int, text: int, cell: int) -> TokenMoment:
-    return TokenMoment(
-        name="rotary positions of a single block",
-        per_token=4 * dim + 8 * dim + cell,
-        per_text_token=4 * dim + 7 * dim + text,
-        fp32_per_token=3 * dim,
-        fp32_shared=2 * head_dim,
-    )
-
-
-def _refiner(dim: int, text: int, n_blocks: int) -> Tensors:
-    name = "context_embedder"
-    stored = [
-        *time_embedding(f"{name}.time_text_embed.timestep_embedder", dim),
-        *embedding(f"{name}.time_text_embed.text_embedder", dim, text),
-        *linear(f"{name}.proj_in", dim, text),
-    ]
-    for index in range(n_blocks):
-        block = f"{name}.token_refiner.refiner_blocks.{index}"
-        stored += [
-            *norm(f"{block}.norm1", dim, has_bias=True),
-            *attention(f"{block}.attn", dim),
-            *norm(f"{block}.norm2", dim, has_bias=True),
-            *feed_forward(f"{block}.ff", dim, 4 * dim),
-            *linear(f"{block}.norm_out.linear", 2 * dim, dim),
-        ]
-    return tuple(stored)
-
-
-def hunyuan_image(fields: Fields) -> EnumeratedNetwork:
-    """Read HunyuanImage's transformer: HunyuanVideo's on single frames, without pooled text."""
-    n_heads, head_dim, dim = heads_and_width(fields, 28, 128)
-    channels, out = fields.count("in_channels", default=64), fields.count("out_channels", default=64)
-    patch = (fields.counts("patch_size", minimum=1) or (1, 1))[0]
-    text, glyphs = fields.count("text_embed_dim", default=3584), fields.optional_count("text_embed_2_dim")
-    flow = fields.flag("use_meanflow", default=False)
-    time = "time_guidance_embed"
-    ends = group(
-        "embeddings", 1,
-        patch_convolution("x_embedder.proj", dim, channels, patch, patch),
-        _refiner(dim, text, fields.count("num_refiner_layers", default=2)),
-        _glyph_embedder(dim, glyphs) if glyphs else (),
-        time_embedding(f"{time}.timestep_embedder", dim),
-        time_embedding(f"{time}.timestep_embedder_r", dim) if flow else (),
-        time_embedding(f"{time}.guidance_embedder", dim) if fields.flag("guidance_embeds", default=False) else (),
-        linear("norm_out.linear", 2 * dim, dim),
-        linear("proj_out", patch * patch * out, dim),
-    )  # fmt: skip
-    return EnumeratedNetwork(
-        class_name="HunyuanImageTransformer2DModel",
-        groups=(*ends, *_hunyuan_blocks(fields, dim, head_dim)),
-        work=TokenWork(patch=patch, n_heads=n_heads, moments=(_hunyuan_moment(dim, head_dim, text, channels),)),
-    )
-
-
-def _glyph_embedder(dim: int, glyphs: int) -> Tensors:
-    """Return the embedder of a second text encoder, which reads letters."""
-    name, inner = "context_embedder_2", dim if dim < 3072 else 2048
-    return (
-        *norm(f"{name}.norm", glyphs, has_bias=True),
-        *linear(f"{name}.linear_1", inner, glyphs),
-        *linear(f"{name}.linear_2", inner, inner),
-        *linear(f"{name}.linear_3", dim, inner),
-    )
-
-
 def ltx_video(fields: Fields) -> EnumeratedNetwork:
     """Read LTX-Video's transformer: rotary tables are as wide as the model, for each sample, in fp32."""
     n_heads, _, dim = heads_and_width(fields, 32, 64)
@@ -327,78 +226,4 @@ def allegro(fields: Fields) -> EnumeratedNetwork:
         class_name="AllegroTransformer3DModel",
         groups=(*ends, *layers),
         work=TokenWork(patch=patch, patch_frames=frames, n_heads=n_heads, moments=(moment,)),
-    )
-
-
-def mochi(fields: Fields) -> EnumeratedNetwork:
-    """Read Mochi's transformer: a wide stream of video and a narrow one of text."""
-    n_heads, head_dim, dim = heads_and_width(fields, 24, 128)
-    channels, patch = fields.count("in_channels", default=12), fields.count("patch_size", default=2)
-    text, pooled = fields.count("text_embed_dim", default=4096), fields.count("pooled_projection_dim", default=1536)
-    n_layers = fields.count("num_layers", default=48)
-    inner, text_inner = 4 * dim * 2 // 3, 4 * pooled * 2 // 3
-    ends = group(
-        "embeddings", 1,
-        raw("pos_frequencies", 3, n_heads, head_dim // 2),
-        patch_convolution("patch_embed.proj", dim, channels, patch, patch),
-        time_embedding("time_embed.timestep_embedder", dim),
-        linear("time_embed.pooler.to_kv", 2 * text, text), linear("time_embed.pooler.to_q", text, text),
-        linear("time_embed.pooler.to_out", dim, text), linear("time_embed.caption_proj", pooled, text),
-        linear("norm_out.linear", 2 * dim, dim),
-        linear("proj_out", patch * patch * fields.count("out_channels", default=channels), dim),
-    )  # fmt: skip
-
-    def block(*, last: bool) -> Tensors:
-        context = linear("norm1_context.linear_1", pooled, dim) if last else linear("norm1_context.linear", 4 * pooled, dim)
-        joined = attention(
-            "attn1", dim, has_bias=False, output_bias=True, norm_dim=head_dim, added=pooled, added_norm=True,
-            added_bias=False, added_output=not last,
-        )  # fmt: skip
-        rest = () if last else feed_forward("ff_context", pooled, text_inner, gated=True, has_bias=False)
-        return (
-            *linear("norm1.linear", 4 * dim, dim), *context, *joined,
-            *feed_forward("ff", dim, inner, gated=True, has_bias=False), *rest,
-        )  # fmt: skip
-
-    moment = TokenMoment(
-        name="feed-forward network",
-        per_token=4 * inner + 5 * dim + channels * patch * patch,
-        per_text_token=text + 4 * pooled,
-    )
-    return EnumeratedNetwork(
-        class_name="MochiTransformer3DModel",
-        groups=(*ends, *group("layers", n_layers - 1, block(last=False)), *group("layers", 1, block(last=True))),
-        work=TokenWork(patch=patch, n_heads=n_heads, moments=(moment,)),
-    )
-
-
-def stable_audio(fields: Fields) -> EnumeratedNetwork:
-    """Read Stable Audio's transformer: grouped keys across to the text, one token a latent frame."""
-    n_heads, head_dim, dim = heads_and_width(fields, 24, 64)
-    channels, out = fields.count("in_channels", default=64), fields.count("out_channels", default=64)
-    kv = fields.count("num_key_value_attention_heads", default=12) * head_dim
-    cross = fields.count("cross_attention_dim", default=768)
-    time, shared = fields.count("time_proj_dim", default=256), fields.count("global_states_input_dim", default=1536)
-    ends = group(
-        "embeddings", 1,
-        raw("time_proj.weight", time // 2),
-        linear("timestep_proj.0", dim, time), linear("timestep_proj.2", dim, dim),
-        linear("global_proj.0", dim, shared, has_bias=False), linear("global_proj.2", dim, dim, has_bias=False),
-        linear("cross_attention_proj.0", cross, fields.count("cross_attention_input_dim", default=768), has_bias=False),
-        linear("cross_attention_proj.2", cross, cross, has_bias=False),
-        patch_convolution("preprocess_conv", channels, channels, 1, has_bias=False),
-        linear("proj_in", dim, channels, has_bias=False), linear("proj_out", out, dim, has_bias=False),
-        patch_convolution("postprocess_conv", out, out, 1, has_bias=False),
-    )  # fmt: skip
-    layers = group(
-        "layers", fields.count("num_layers", default=24),
-        norm("norm1", dim, has_bias=True), attention("attn1", dim, has_bias=False),
-        norm("norm2", dim, has_bias=True), attention("attn2", dim, kv_inner=kv, source=cross, has_bias=False),
-        norm("norm3", dim, has_bias=True), feed_forward("ff", dim, 4 * dim, gated=True),
-    )  # fmt: skip
-    moment = TokenMoment(name="feed-forward network", per_token=20 * dim + channels, per_text_token=2 * cross)
-    return EnumeratedNetwork(
-        class_name="StableAudioDiTModel",
-        groups=(*ends, *layers),
-        work=TokenWork(n_heads=n_heads, moments=(moment,)),
     )

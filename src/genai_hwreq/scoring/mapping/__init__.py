@@ -24,6 +24,14 @@ _TRAINERS = (
 """Engines that train language models, whose cases are read alike."""
 
 MAPPINGS: dict[tuple[str, str], str] = {
+    ("invokeai", "image"): "_media:invokeai",
+    ("stable-diffusion.cpp", "image"): "_media:stable_diffusion_cpp",
+    ("stable-diffusion.cpp", "video"): "_media:stable_diffusion_cpp",
+    ("deepfloyd-if", "image"): "_media:diffusers",
+    ("whisper", "transcribe"): "_speech:whisper",
+    ("faster-whisper", "transcribe"): "_speech:faster_whisper",
+    ("whisper.cpp", "transcribe"): "_speech:whisper_cpp",
+    ("transformers", "transcribe"): "_speech:transformers",
     ("diffusers", "image"): "_media:diffusers",
     ("diffusers", "video"): "_media:diffusers",
     ("transformers", "image"): "_media:text_encoder",
@@ -46,6 +54,9 @@ MAPPINGS: dict[tuple[str, str], str] = {
     ("llama.cpp", "generate"): "_llama_cpp:llama_cpp",
     ("ik_llama.cpp", "generate"): "_llama_cpp:ik_llama_cpp",
     ("ollama", "generate"): "_llama_cpp:ollama",
+    ("simpletuner", "train"): "_training:media_training",
+    ("finetrainers", "train"): "_training:media_training",
+    ("diffusers", "train"): "_training:media_training",
     **dict.fromkeys(((engine, "train") for engine in _TRAINERS), "_training:training"),
 }
 """Engine and task → module of this package and its function, which takes `Settings` and the model and returns a `Run`."""

@@ -10,9 +10,17 @@ from typing import TYPE_CHECKING, Literal
 from attrs import evolve
 
 from genai_hwreq.catalog import get_format
-from genai_hwreq.engines import Diffusers
+from genai_hwreq.engines import Diffusers, InvokeAI, StableDiffusionCpp
+from genai_hwreq.engines._gguf_types import gguf_type
 from genai_hwreq.formats import WeightFormat
-from genai_hwreq.models import Pipeline, PipelineNetwork, TransformerModel
+from genai_hwreq.models import (
+    Autoencoder,
+    EnumeratedNetwork,
+    Pipeline,
+    PipelineNetwork,
+    TensorGroup,
+    TransformerModel,
+)
 from genai_hwreq.placement import Placement
 from genai_hwreq.scoring.mapping._gpus import compute_capability
 from genai_hwreq.scoring.mapping._run import Run
@@ -22,7 +30,7 @@ from genai_hwreq.workloads import ImageGeneration, VideoGeneration
 if TYPE_CHECKING:
     from genai_hwreq.models import Model
 
-__all__ = ["diffusers", "part_of", "text_encoder", "workload"]
+__all__ = ["diffusers", "invokeai", "part_of", "stable_diffusion_cpp", "text_encoder", "workload"]
 
 KEYS = (
     "task", "engine", "engine_version", "gpu", "gpus", "stage", "component", "weights", "compute_dtype", "attention",
@@ -58,16 +66,15 @@ def diffusers(settings: Settings, model: Model) -> Run:
     return Run(
         engine=_engine(settings),
         model=part_of(model, component) if component else None,
-        workload=workload(settings, model),
-        sized=_is_sized(settings, model),
+        workload=workload(settings),
+        sized=_is_sized(settings),
         precision=settings.text("weights"),
         placement=Placement(offload=settings.choice("offload", _OFFLOAD, "none")),
         stage=stage,
     )
 
 
-def _is_sized(settings: Settings, model: Model) -> bool:
-    del model
+def _is_sized(settings: Settings) -> bool:
     return settings.has("height") or settings.text("stage") in ("text_encode", "load")
 
 
@@ -96,7 +103,7 @@ def _own_format(settings: Settings, key: str) -> WeightFormat | None:
     return found
 
 
-def workload(settings: Settings, model: Model) -> ImageGeneration | VideoGeneration:
+def workload(settings: Settings) -> ImageGeneration | VideoGeneration:
     """Read what was asked; a video pipeline makes frames, an image pipeline one image."""
     sides = {
         "width_px": settings.whole("width", 0) or None,
@@ -107,7 +114,6 @@ def workload(settings: Settings, model: Model) -> ImageGeneration | VideoGenerat
     guidance = settings.flag("cfg", default=False) if settings.has("cfg") else None
     if settings.text("task") == "video" or settings.has("frames"):
         return VideoGeneration(n_frames=settings.whole("frames", 0) or None, guidance=guidance, **sides)  # type: ignore[arg-type]
-    del model
     return ImageGeneration(guidance=guidance, **sides)  # type: ignore[arg-type]
 
 
@@ -119,10 +125,26 @@ def part_of(model: Model, component: str) -> Pipeline:
     """
     if isinstance(model, Pipeline):
         found = tuple(part for part in model.networks if _is(part, component))
+        if found and component == "vae_decoder":
+            found = (_decoder_of(found[0]),)
         if found:
             return evolve(model, networks=found[:1])
     msg = f"{model.identity.name} has no component {component!r} whose architecture is known"
     raise DeclinedError(msg)
+
+
+def _decoder_of(part: PipelineNetwork) -> PipelineNetwork:
+    """Return the half of an autoencoder that makes images.
+
+    Raises:
+        DeclinedError: when its halves are not known.
+    """
+    if not isinstance(part.network, Autoencoder):
+        msg = f"what {part.name} stores for decoding is not known"
+        raise DeclinedError(msg)
+    tensors = tuple(tensor for tensor in part.network.tensors() if tensor.name.startswith(("decoder.", "post_quant")))
+    half = EnumeratedNetwork(class_name="Decoder", groups=(TensorGroup(name="decoder", tensors=tensors),))
+    return evolve(part, network=half)
 
 
 def _is(part: PipelineNetwork, component: str) -> bool:
@@ -144,3 +166,42 @@ def text_encoder(settings: Settings, model: Model) -> Run:
     return evolve(run, model=alone)
 
 
+
+
+def invokeai(settings: Settings, model: Model) -> Run:
+    """Read a case of InvokeAI."""
+    settings.only(*KEYS)
+    component = settings.text("component")
+    return Run(
+        engine=InvokeAI(
+            tiled_decode=settings.flag("vae_tiling", default=False),
+            encode_input=settings.text("stage") == "vae_encode",
+            compute_capability=compute_capability(settings.text("gpu")),
+        ),
+        model=part_of(model, component) if component else None,
+        workload=workload(settings),
+        sized=_is_sized(settings),
+        precision=settings.text("weights"),
+        stage=settings.text("stage"),
+    )
+
+
+def stable_diffusion_cpp(settings: Settings, model: Model) -> Run:
+    """Read a case of stable-diffusion.cpp; a buffer of a video decoder is not modelled."""
+    settings.only(*KEYS)
+    component, stage = settings.text("component"), settings.text("stage")
+    if settings.has("frames") and stage == "vae_decode":
+        msg = "the buffer that decodes a video is not modelled"
+        raise DeclinedError(msg)
+    stated = (settings.text("weights") or "gguf-f16").removeprefix("gguf-")
+    return Run(
+        engine=StableDiffusionCpp(
+            diffusion_fa=settings.text("attention") == "flash",
+            vae_tiling=settings.flag("vae_tiling", default=False),
+        ),
+        model=part_of(model, component) if component else None,
+        workload=workload(settings),
+        sized=_is_sized(settings),
+        precision=gguf_type(stated),
+        stage=stage,
+    )

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from genai_hwreq.engines import get_engine
+from attrs import evolve
+
+from genai_hwreq.engines import TorchTune, get_engine
+from genai_hwreq.engines._diffusers_trainer import DiffusersTrainer
 from genai_hwreq.engines._trainer import Trainer
 from genai_hwreq.placement import Placement, Sharding
 from genai_hwreq.scoring.mapping._run import Run
 from genai_hwreq.scoring.settings import DeclinedError, Settings
-from genai_hwreq.workloads import (
+from genai_hwreq.training import (
     CHECKPOINTING,
     LOSSES,
     OPTIMIZERS,
@@ -22,9 +26,9 @@ from genai_hwreq.workloads import (
 if TYPE_CHECKING:
     from genai_hwreq.engines import Engine
     from genai_hwreq.models import Model
-    from genai_hwreq.workloads import Method
+    from genai_hwreq.training import Method
 
-__all__ = ["training"]
+__all__ = ["media_training", "training"]
 
 _NAMES_ONLY = ("task", "engine", "engine_version", "gpu", "stage")
 _METHOD = ("method", "lora_rank", "lora_targets", "adapter_dtype", "weights")
@@ -35,12 +39,17 @@ _STEP = (
 _SPREAD = (
     "gpus", "sharding", "offload", "tensor_parallel", "pipeline_parallel", "context_parallel", "expert_parallel",
 )  # fmt: skip
+_MEDIA = ("height", "width", "frames", "cached_latents", "cached_text", "vae_tiling", "vae_slicing")
 _STAGES = {"load": "load"}
 _METHODS = ("full", "lora", "qlora", "dora", "full-dpo", "dpo-lora")
 _ATTENTION = {"eager": "eager", "sdpa": "sdpa", "flash": "flash"}
 _ADAPTERS = {"fp32": "fp32", "bf16": "bf16", "fp16": "fp16"}
 _SHARDING = {name: name for name in ("none", "zero1", "zero2", "zero3", "fsdp", "fsdp-grad-op")}
 _OFFLOAD = {name: name for name in ("none", "optimizer", "optimizer+params", "layers")}
+
+
+_TRAINING_SIDES: dict[str, Engine] = {"transformers": Trainer(), "diffusers": DiffusersTrainer()}
+"""Programs whose record of that name generates; this is how they train."""
 
 
 def training(settings: Settings, model: Model) -> Run:  # noqa: ARG001  (some engines look at the model)
@@ -56,11 +65,30 @@ def training(settings: Settings, model: Model) -> Run:  # noqa: ARG001  (some en
     )
 
 
+def media_training(settings: Settings, model: Model) -> Run:
+    """Read a case of fine-tuning an image or video model."""
+    settings.only(*_NAMES_ONLY, *_METHOD, *_STEP, *_SPREAD, *_MEDIA)
+    run = training(Settings({key: value for key, value in settings.values.items() if key not in _MEDIA}), model)
+    assert isinstance(run.workload, Training)
+    height, width = (settings.whole(key, 0) for key in ("height", "width"))
+    workload = evolve(
+        run.workload,
+        image_px=(height, width) if height and width else None,
+        frames=settings.whole("frames", 1, 1),
+        cached_latents=settings.flag("cached_latents", default=False),
+        cached_text=settings.flag("cached_text", default=False),
+    )
+    return evolve(run, workload=workload, sized=True)
+
+
 def _engine(settings: Settings) -> Engine:
     name = settings.text("engine")
     assert name is not None
-    if name == "transformers":
-        return Trainer()
+    if name in _TRAINING_SIDES:
+        return _TRAINING_SIDES[name]
+    stated = re.fullmatch(r"~?v?(\d+\.\d+)(\.\d+)*", settings.text("engine_version") or "")
+    if name == "torchtune" and stated:
+        return TorchTune(version=stated[1])
     return get_engine(name)
 
 

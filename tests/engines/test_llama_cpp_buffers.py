@@ -1,0 +1,104 @@
+"""llama.cpp's compute buffers: what its own allocator said for one device, architecture by architecture."""
+
+from __future__ import annotations
+
+import pytest
+
+from genai_hwreq.catalog import get_format, get_model
+from genai_hwreq.engines import LlamaCpp, Request
+from genai_hwreq.workloads import Generation
+
+ROUNDING = 5243
+"""Older versions print MiB with two digits."""
+
+
+@pytest.mark.parametrize(
+    ("expected", "name", "version", "n_ctx", "n_ubatch", "flash_attn", "type_v"),
+    [
+        (574619648, "c4ai-command-r-plus", "2025-08", 2048, 512, True, "f16"),
+        (1653606400, "c4ai-command-r-plus", "2026-10", 32768, 128, False, "f16"),
+        (549453824, "c4ai-command-r-plus", "2026-10", 32768, 512, True, "q4_0"),
+        (133169152, "c4ai-command-r7b-12-2024", "2025-08", 4096, 128, True, "f16"),
+        (541065216, "c4ai-command-r7b-12-2024", "2026-10", 2048, 512, False, "f16"),
+        (541065216, "c4ai-command-r7b-12-2024", "2026-10", 4096, 512, True, "q4_0"),
+        (451948544, "deepseek-v3", "2025-08", 32768, 512, True, "f16"),
+        (432021504, "deepseek-v3", "2026-10", 32768, 512, True, "q4_0"),
+        (348786688, "falcon-7b", "2024-11", 2048, 512, False, "f16"),
+        (142475264, "falcon-7b", "2025-08", 2048, 512, True, "f16"),
+        (1283473408, "falcon-7b", "2026-10", 4096, 1024, False, "f16"),
+        (142475264, "falcon-7b", "2026-10", 4096, 512, True, "q4_0"),
+        (539230208, "gemma-3-1b-it", "2025-08", 2048, 512, True, "f16"),
+        (134807552, "gemma-3-1b-it", "2026-10", 32768, 128, False, "f16"),
+        (539230208, "gemma-3-1b-it", "2026-10", 32768, 512, True, "q4_0"),
+        (318767104, "glm-4-9b-chat", "2024-11", 2048, 512, False, "f16"),
+        (318767104, "glm-4-9b-chat", "2025-08", 32768, 512, True, "f16"),
+        (558106624, "glm-4-9b-chat", "2026-10", 32768, 128, False, "f16"),
+        (327155712, "glm-4-9b-chat", "2026-10", 32768, 512, True, "q4_0"),
+        (318767104, "glm-4-9b-0414", "2025-08", 2048, 512, True, "f16"),
+        (562300928, "glm-4-9b-0414", "2026-10", 32768, 128, False, "f16"),
+        (318767104, "glm-4-9b-0414", "2026-10", 32768, 512, True, "q4_0"),
+        (106072064, "gpt2", "2025-08", 2048, 512, True, "f16"),
+        (106072064, "gpt2", "2026-10", 2048, 512, False, "f16"),
+        (106072064, "gpt2", "2026-10", 4096, 512, True, "q4_0"),
+        (417726464, "gpt-oss-20b", "2025-08", 32768, 512, True, "f16"),
+        (1098845184, "gpt-oss-20b", "2026-10", 32768, 128, False, "f16"),
+        (423624704, "gpt-oss-20b", "2026-10", 32768, 512, True, "q4_0"),
+        (511705216, "granite-4.0-h-tiny", "2026-10", 4096, 1024, False, "f16"),
+        (230701056, "granite-4.0-h-tiny", "2026-10", 32768, 512, True, "q4_0"),
+        (77595648, "llama-2-7b", "2024-11", 4096, 128, False, "f16"),
+        (105394176, "llama-2-7b", "2025-08", 2048, 512, True, "f16"),
+        (188751872, "llama-2-7b", "2026-10", 2048, 512, False, "f16"),
+        (279445504, "llama-3.1-70b", "2026-10", 32768, 512, True, "q4_0"),
+        (464148480, "llama-4-scout-17b-16e-instruct", "2025-08", 2048, 512, True, "f16"),
+        (462043136, "llama-4-scout-17b-16e-instruct", "2026-10", 2048, 512, False, "f16"),
+        (434765824, "llama-4-scout-17b-16e-instruct", "2026-10", 32768, 512, True, "q4_0"),
+        (30065408, "mamba-2.8b", "2024-11", 4096, 128, False, "f16"),
+        (28365440, "mamba-2.8b", "2026-10", 32768, 128, False, "f16"),
+        (113461376, "mamba-2.8b", "2026-10", 32768, 512, True, "q4_0"),
+        (113756288, "mamba-codestral-7b-v0.1", "2025-08", 2048, 512, True, "f16"),
+        (37012096, "mamba-codestral-7b-v0.1", "2026-10", 32768, 128, False, "f16"),
+        (118073472, "mamba-codestral-7b-v0.1", "2026-10", 32768, 512, True, "q4_0"),
+        (2248151040, "mistral-7b-v0.1", "2024-11", 32768, 512, False, "f16"),
+        (119549952, "mistral-7b-v0.1", "2025-08", 2048, 512, True, "f16"),
+        (563087360, "mistral-7b-v0.1", "2026-10", 32768, 128, False, "f16"),
+        (201420800, "mistral-7b-v0.1", "2026-10", 32768, 512, True, "q4_0"),
+        (73400832, "mpt-7b", "2024-11", 4096, 128, False, "f16"),
+        (27918336, "mpt-7b", "2025-08", 4096, 128, True, "f16"),
+        (197138432, "mpt-7b", "2026-10", 2048, 512, False, "f16"),
+        (130115584, "mpt-7b", "2026-10", 4096, 512, True, "q4_0"),
+        (78382080, "phi-2", "2024-11", 4096, 128, False, "f16"),
+        (115343360, "phi-2", "2025-08", 2048, 512, True, "f16"),
+        (180363264, "phi-2", "2026-10", 2048, 512, False, "f16"),
+        (78644224, "phi-3-mini-4k-instruct", "2024-11", 4096, 128, False, "f16"),
+        (88748032, "phi-3-mini-4k-instruct", "2025-08", 2048, 512, True, "f16"),
+        (603996160, "phi-3-mini-4k-instruct", "2026-10", 4096, 1024, False, "f16"),
+        (88748032, "phi-3-mini-4k-instruct", "2026-10", 4096, 512, True, "q4_0"),
+        (316407808, "qwen3-4b", "2025-08", 32768, 512, True, "f16"),
+        (561514496, "qwen3-4b", "2026-10", 32768, 128, False, "f16"),
+        (316407808, "qwen3-4b", "2026-10", 32768, 512, True, "q4_0"),
+        (315359232, "qwen3-30b-a3b", "2025-08", 32768, 512, True, "f16"),
+        (560465920, "qwen3-30b-a3b", "2026-10", 32768, 128, False, "f16"),
+        (315359232, "qwen3-30b-a3b", "2026-10", 32768, 512, True, "q4_0"),
+        (323770368, "qwen3-next-80b-a3b-instruct", "2026-10", 4096, 512, False, "f16"),
+        (74449920, "stablelm-3b-4e1t", "2024-11", 4096, 128, False, "f16"),
+        (108265472, "stablelm-3b-4e1t", "2025-08", 2048, 512, True, "f16"),
+        (616579072, "stablelm-3b-4e1t", "2026-10", 4096, 1024, False, "f16"),
+        (87032832, "starcoder2-7b", "2024-11", 4096, 128, False, "f16"),
+        (29884416, "starcoder2-7b", "2025-08", 4096, 128, True, "f16"),
+        (1281368064, "starcoder2-7b", "2026-10", 16384, 512, False, "f16"),
+        (119537664, "starcoder2-7b", "2026-10", 4096, 512, True, "q4_0"),
+    ],
+)
+def test_compute_buffers(
+    expected: int, name: str, version: str, n_ctx: int, n_ubatch: int, flash_attn: bool, type_v: str
+) -> None:
+    """The compute buffer of a whole offload is as large as the program said, to the byte or the printed digit."""
+    type_k = type_v if flash_attn else "f16"
+    engine = LlamaCpp(
+        version=version, n_ubatch=n_ubatch, flash_attn=flash_attn, type_k=type_k, type_v=type_v, n_outputs_max=2048
+    )
+    workload = Generation(context_tokens=n_ctx)
+    memory = engine.memory(Request(model=get_model(name), weight_format=get_format("q4_k_m"), workload=workload))
+    phase = memory.devices[0].phase("prefill")
+    assert phase is not None
+    assert phase.bytes_of("compute_buffer") == pytest.approx(expected, abs=0 if version == "2026-10" else ROUNDING)
