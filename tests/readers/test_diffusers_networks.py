@@ -18,7 +18,7 @@ def n_params(config: dict[str, Any]) -> int:
     return PipelineNetwork(role="denoiser", name="network", network=read_network(config)).n_params
 
 
-@pytest.mark.parametrize(("expected", "config"), COUNTS, ids=[config["_class_name"] for _, config in COUNTS])
+@pytest.mark.parametrize(("expected", "config"), COUNTS)
 def test_parameters_are_those_of_the_class(expected: int, config: dict[str, Any]) -> None:
     """The inventory holds as many parameters as the class itself."""
     assert expected == n_params(config)

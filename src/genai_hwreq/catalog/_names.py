@@ -41,6 +41,8 @@ def squeezed(name: str) -> str:
 def find_id(kind: str, name: str, ids: Mapping[str, str]) -> str:
     """Return the id that a name means, by its folded form first and by its squeezed form where that is unique.
 
+    A Hub id whose maker is not known is taken for a copy of the model that it names.
+
     Args:
         kind: what is looked for, for the error.
         name: what the user wrote.
@@ -51,7 +53,7 @@ def find_id(kind: str, name: str, ids: Mapping[str, str]) -> str:
         AmbiguousNameError: when only the squeezed form is known, and it means several.
 
     """
-    exact = ids.get(folded(name))
+    exact = ids.get(folded(name)) or ids.get(folded(name.rpartition("/")[2]))
     if exact is not None:
         return exact
     squeezed_name = squeezed(name)
@@ -60,5 +62,11 @@ def find_id(kind: str, name: str, ids: Mapping[str, str]) -> str:
         return candidates[0]
     if candidates:
         raise AmbiguousNameError(kind, name, candidates)
-    close = get_close_matches(folded(name), ids, n=6, cutoff=0.5)
-    raise UnknownNameError(kind, name, list(dict.fromkeys(ids[key] for key in close))[:3])
+    raise UnknownNameError(kind, name, _suggestions(folded(name), ids))
+
+
+def _suggestions(name: str, ids: Mapping[str, str]) -> list[str]:
+    """Return ids whose names hold this one whole, shortest first, and after them ids with a name close to it."""
+    holding = [key for key in sorted(ids, key=lambda key: (len(key), key)) if f"-{name}-" in f"-{key}-"] if name else []
+    close = get_close_matches(name, ids, n=6, cutoff=0.5)
+    return list(dict.fromkeys(ids[key] for key in (*holding, *close)))[:3]

@@ -10,10 +10,11 @@ from genai_hwreq.engines._autoencoder_passes import decode, encode, typical_deco
 from genai_hwreq.engines._convolution_workspaces import convolution_workspace, workspace
 from genai_hwreq.engines._modelled import modelled
 from genai_hwreq.engines._network_passes import network_components, network_encode
+from genai_hwreq.engines._text_passes import text_encode
 from genai_hwreq.estimates import Component
-from genai_hwreq.formulas import attention, text_encoder, unet as unet_formula
+from genai_hwreq.formulas import attention, unet as unet_formula
 from genai_hwreq.formulas.weights import ceil_div
-from genai_hwreq.models import Autoencoder, Dense, EnumeratedNetwork, FrameWork, Transformer, UNet
+from genai_hwreq.models import Autoencoder, EnumeratedNetwork, FrameWork, Transformer, UNet
 from genai_hwreq.ranges import ByteRange
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def working_components(part: PipelineNetwork, run: MediaPass) -> tuple[Component
     """Return what is alive beside the weights while a network works."""
     network = part.network
     if isinstance(network, Transformer):
-        return (_text_encode(network, run),)
+        return (text_encode(network, run),)
     if part.output_px is not None:
         run = evolve(run, width_px=part.output_px, height_px=part.output_px)
     if isinstance(network, UNet):
@@ -62,24 +63,6 @@ def encode_components(part: PipelineNetwork, run: MediaPass) -> tuple[Component,
     if isinstance(network, EnumeratedNetwork) and isinstance(network.work, FrameWork):
         return network_encode(network.work, run)
     return ()
-
-
-def _text_encode(network: Transformer, run: MediaPass) -> Component:
-    layer = network.layers[-1].layer
-    intermediate = max(
-        (part.intermediate_dim for part in layer.feed_forward if isinstance(part, Dense)), default=0
-    )
-    values = (
-        run.batch_size,
-        run.text_tokens,
-        network.n_layers,
-        network.hidden_dim,
-        intermediate,
-        run.element_bytes,
-    )
-    names = ("batch_size", "text_tokens", "n_layers", "hidden_dim", "intermediate_dim", "element_bytes")
-    size = text_encoder.text_encode_bytes(*values)
-    return modelled("activations", "text states", size, text_encoder.TEXT_ENCODE, names, values)
 
 
 def _unet(network: UNet, run: MediaPass) -> tuple[Component, ...]:

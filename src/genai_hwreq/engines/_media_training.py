@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from genai_hwreq.engines._media_blocks import Denoiser, adapter_pairs, denoiser_of, full_tensors
 from genai_hwreq.engines._protocol import Memory, Request
@@ -84,6 +84,8 @@ def _file(part: Component) -> Component:
 def _states(denoiser: Denoiser, weight_format: object, plan: Plan) -> States:
     assert isinstance(weight_format, WeightFormat)
     weights = weights_component(denoiser.inventory, weight_format, 512, name="denoiser")
+    if plan.types.quantized:  # frameworks leave matrices of their choice in 16 bit
+        weights = evolve(weights, interval=ByteRange(weights.bytes, weights.bytes, weights.bytes * 5 // 4))
     tensors = adapter_pairs(denoiser, plan.lora) if plan.lora else full_tensors(denoiser)
     return states_of(weights, tensors, plan, parts=1)
 

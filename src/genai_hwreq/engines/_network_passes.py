@@ -94,7 +94,9 @@ def _frames(work: FrameWork, run: MediaPass, moments: tuple[FrameMoment, ...], h
     videos = 1 if run.vae_slicing else run.batch_size
     at_once = min(run.n_frames, work.frames_at_once or run.n_frames)
     found = [_frame_moment(moment, videos, height * width, at_once, run, half) for moment in moments]
-    parts = (max(found, key=_bytes), _output(work, run))
+    whole = (height, width, at_once) == (run.height_px, run.width_px, run.n_frames)
+    finished = () if whole and half == "decoder" else (_output(work, run),)
+    parts = (max(found, key=_bytes), *finished)
     if work.workspace is None or not run.cudnn_workspaces:
         return parts
     taken = _frame_moment(work.workspace, videos, height * width, at_once, run, half)

@@ -58,6 +58,9 @@ class MediaPass:
     vae_bytes: int
     """Bytes of an element in the autoencoder."""
 
+    kept_fp32: bool = False
+    """Whether text encoders keep some matrices in fp32, as T5 does beside fp16."""
+
     cudnn_workspaces: bool = True
     """Whether the convolution library takes workspaces beside the tensors."""
 

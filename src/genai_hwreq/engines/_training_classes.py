@@ -26,6 +26,12 @@ class TrainingTraits:
     output_copied: bool = False
     """Whether attention's output is copied for the output projection: so where rotated queries were joined anew."""
 
+    norm_by_hand: bool = False
+    """Whether a layer normalisation is written out: its centred input and its rows are kept besides."""
+
+    capped_scores: bool = False
+    """Whether eager attention caps its scores, which keeps them once more."""
+
     logit_copies: int = 0
     """Further tensors as wide as the vocabulary that scaling or capping the logits keeps."""
 
@@ -37,10 +43,10 @@ _LIKE_LLAMA = TrainingTraits()
 _GEMMA = TrainingTraits(norm_weight_in_fp32=True)
 _JOINED = TrainingTraits(output_copied=True)
 _CLASSES: dict[str, TrainingTraits] = {
-    "cohere": evolve(_GEMMA, norm_in_fp32=True),
-    "cohere2": evolve(_GEMMA, norm_in_fp32=True),
+    "cohere": TrainingTraits(norm_in_fp32=True, norm_by_hand=True),
+    "cohere2": TrainingTraits(norm_in_fp32=True, norm_by_hand=True),
     "gemma": _GEMMA,
-    "gemma2": evolve(_GEMMA, logit_copies=2),
+    "gemma2": evolve(_GEMMA, logit_copies=2, capped_scores=True),
     "gemma3_text": _GEMMA,
     "glm": _JOINED,
     "glm4": _JOINED,

@@ -19,8 +19,11 @@ if TYPE_CHECKING:
 
 __all__ = ["FeedForwardWriter"]
 
-_GATE_COPIES = {"gelu_new": 4, "gelu_pytorch_tanh": 1, "gelu_fast": 4}
-"""Tensors as wide as the network that an activation keeps beside its result; one, its input, for most."""
+_FURTHER_COPIES = {"gelu_new": 3, "gelu_fast": 3}
+"""Tensors as wide as the network that an activation written out in Python keeps beside its input."""
+
+_POWERS = {"gelu_new": 14, "gelu_fast": 14, "relu2": 6}
+"""Bytes an element that activations with a power keep under autocast, which takes powers in 32 bit."""
 
 _KEEPS_RESULT_ONLY = frozenset({"relu"})
 
@@ -69,10 +72,13 @@ class FeedForwardWriter(Writer):
         active = self.value("activated", inner, source.element_bytes)
         if activation in _KEEPS_RESULT_ONLY:
             return self.tape.add(Node("activate", (source,), active, (active,)))
-        spare = self.value(
-            "activation's parts", inner * (_GATE_COPIES.get(activation, 1) - 1), source.element_bytes
-        )
-        kept = (source, spare) if spare.token_bytes else (source,)
+        if self.types.autocast and source.element_bytes < _FP32 and activation in _POWERS:
+            parts = Value("activation's parts", inner * _POWERS[activation])
+            wide = self.value("activated", inner, _FP32)
+            return self.tape.add(Node("activate", (source,), wide, (parts,)))
+        copies = _FURTHER_COPIES.get(activation, 0)
+        spare = self.value("activation's parts", inner * copies, source.element_bytes)
+        kept = (source, spare) if copies else (source,)
         return self.tape.add(Node("activate", (source,), active, kept))
 
     def _experts(self, source: Value, width: int, experts: Experts) -> Value:

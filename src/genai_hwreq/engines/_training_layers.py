@@ -112,6 +112,10 @@ class _LayerWriter(FeedForwardWriter):
         if norms and norms[0].kind == "layer":
             if self._traits.norm_in_fp32 and source.element_bytes < _FP32:
                 wide = self.layer_norm(self.cast(source, _FP32, f"{name} input in 32 bit"), width, name)
+                if self._traits.norm_by_hand:
+                    kept = self.value(f"{name} centred input and rows", 2 * width, _FP32)
+                    scaled = self.value(f"{name} output", width, _FP32)
+                    wide = self.tape.add(Node("scale", (wide,), scaled, (kept,)))
                 return self.cast(wide, source.element_bytes, f"{name} output")
             return self.layer_norm(source, width, name)
         return self.rms_norm(source, width, name, fp32_weight=self._traits.norm_weight_in_fp32)
@@ -220,6 +224,9 @@ class _LayerWriter(FeedForwardWriter):
             Node("scores", operands[:2], self.value("scores", score, compute), (query, kept_key),
                  forward_temporary=self.value("scores in 32 bit", score, _FP32))
         )  # fmt: skip
+        if self._traits.capped_scores:
+            capped = self.value("capped scores", score, compute)
+            scores = self.tape.add(Node("cap", (scores,), capped, (capped,)))
         soft = self.tape.add(Node("softmax", (scores,), wide, (wide,), backward_temporary=wide))
         if compute < _FP32:
             soft = self.tape.add(Node("cast", (soft,), weights))

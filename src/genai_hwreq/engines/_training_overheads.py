@@ -81,7 +81,7 @@ def _left_behind(freed: int) -> Component:
     inputs = (("freed_bytes", freed),)
     return Component(
         "fragmentation", "blocks that activations left", freed, "freed_bytes", inputs, "modelled",
-        SHARDED_PERCENT.source, ByteRange(0, freed, 2 * freed),
+        SHARDED_PERCENT.source, ByteRange(0, freed, 2 * freed + GIB),
     )  # fmt: skip
 
 

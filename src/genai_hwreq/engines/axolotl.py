@@ -34,5 +34,5 @@ class Axolotl(TrainingEngine):
         gradient_checkpointing="full",
         autocast=True,
         adapter_bytes=4,
-        high_percent=150,
+        high_percent=200,
     )

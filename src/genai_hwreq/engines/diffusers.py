@@ -154,6 +154,7 @@ class Diffusers:
             vae_slicing=self.enable_vae_slicing,
             vae_tiling=self.enable_vae_tiling,
             vae_bytes=vae_bytes,
+            kept_fp32=_is_fp16(formats.text_encoder or formats.default),
             cudnn_workspaces=self.cudnn_workspaces,
             compute_major=int(major) if major else None,
         )
@@ -167,6 +168,11 @@ class Diffusers:
                 phases.insert(1, _device_phase("vae_encode", weights, encode_components(part, run), run))
             phases.append(_device_phase(name, weights, working_components(part, run), run))
         return tuple(phases)
+
+
+def _is_fp16(weight_format: WeightFormat) -> bool:
+    matrices = weight_format.matrices
+    return isinstance(matrices, PlainType) and matrices.name == "fp16"
 
 
 def _device_phase(

@@ -25,7 +25,7 @@ __all__ = ["LitGPT"]
 
 _TRAINING_HABITS = Habits(
     optimizer="adamw", precision="bf16", gradient_checkpointing="none", adapter_bytes=2, logits="held",
-    keeps_quantized_inputs=True, joined_queries=True, adapter_dropout=True, high_percent=160,
+    keeps_quantized_inputs=True, joined_queries=True, adapter_dropout=True, high_percent=180,
 )
 """Fine-tuning in pure bf16, adapters too, without checkpointing.
 

@@ -16,12 +16,11 @@ from genai_hwreq.errors import UnsupportedError
 from genai_hwreq.estimates import Estimate
 from genai_hwreq.estimation import estimate_vram
 from genai_hwreq.models import TransformerModel
+from genai_hwreq.planning._search import largest
 from genai_hwreq.planning.fit import Fit, fit_on
 from genai_hwreq.planning.serving import pool_is_set, serving_capacity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from genai_hwreq.engines import Engine
     from genai_hwreq.formats import Format
     from genai_hwreq.hardware import Accelerator
@@ -135,11 +134,11 @@ def max_context(
         )  # fmt: skip
         return _trial(estimate, on, display_reserved_bytes, batch_size)
 
-    tokens = _largest(lambda size: tried(size).fits, shortest, longest)
+    tokens = largest(lambda size: tried(size).fits, shortest, longest)
     end: Limit = "memory" if tokens < longest else "model" if made_for else "search"
     return MaxContext(
         tokens=tokens,
-        safe_tokens=_largest(lambda size: tried(size).fits_surely, shortest, tokens),
+        safe_tokens=largest(lambda size: tried(size).fits_surely, shortest, tokens),
         limited_by=end,
         estimate=tried(tokens or shortest).estimate,
         fit=tried(tokens or shortest).fit,
@@ -198,10 +197,10 @@ def max_batch(
         )
         return _trial(estimate, on, display_reserved_bytes, size)
 
-    size = _largest(lambda n: tried(n).fits, 1, _LARGEST_BATCH)
+    size = largest(lambda n: tried(n).fits, 1, _LARGEST_BATCH)
     return MaxBatch(
         batch_size=size,
-        safe_batch_size=_largest(lambda n: tried(n).fits_surely, 1, size),
+        safe_batch_size=largest(lambda n: tried(n).fits_surely, 1, size),
         limited_by="memory" if size < _LARGEST_BATCH else "search",
         estimate=tried(size or 1).estimate,
         fit=tried(size or 1).fit,
@@ -248,18 +247,6 @@ def _made_for(model: str | int | Model) -> int | None:
     return record.context_tokens if isinstance(record, TransformerModel) else None
 
 
-def _largest(holds: Callable[[int], bool], least: int, most: int) -> int:
-    """Return the largest size that holds, zero if not even the least does; what is larger never holds again."""
-    if most < least or not holds(least):
-        return 0
-    if holds(most):
-        return most
-    while most - least > 1:
-        middle = (least + most) // 2
-        least, most = (middle, most) if holds(middle) else (least, middle)
-    return least
-
-
 _ENDS: dict[Limit, str] = {
     "memory": "then memory is full",
     "model": "the most the model was made for",
@@ -268,6 +255,8 @@ _ENDS: dict[Limit, str] = {
 
 
 def _line(size: str, safe: str, found: int, limit: Limit, fit: Fit) -> str:
+    if not found and fit.fits:
+        return "nothing: the server's pool does not hold all sequences at once"
     if not found:
-        return f"nothing fits: {fit}"
+        return f"nothing: {fit}"
     return f"{size}, {_ENDS[limit]}; {safe} even at the upper bound. {fit}"

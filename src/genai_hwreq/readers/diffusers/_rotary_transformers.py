@@ -179,7 +179,7 @@ def flux2(fields: Fields) -> EnumeratedNetwork:
         norm("attn.norm_q", head_dim), norm("attn.norm_k", head_dim),
         matrix("attn.to_out", "projection", dim, dim + inner),
     )  # fmt: skip
-    joint = 8 * dim + 4 * inner
+    joint = 9 * dim + 4 * inner
     moment = TokenMoment(
         name="feed-forward network of a single block",
         per_token=joint + channels,

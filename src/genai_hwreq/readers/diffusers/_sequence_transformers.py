@@ -52,7 +52,7 @@ def qwen_image(fields: Fields) -> EnumeratedNetwork:
         name="feed-forward network",
         per_token=8 * dim + 7 * dim + channels,
         per_text_token=5 * dim + text,
-        bytes_per_token=2 * 8 * head_dim // 2,
+        bytes_per_token=3 * 8 * head_dim // 2,
     )
     return EnumeratedNetwork(
         class_name="QwenImageTransformer2DModel",
