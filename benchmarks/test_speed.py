@@ -11,6 +11,8 @@ from statistics import median
 from time import perf_counter
 from typing import TYPE_CHECKING
 
+import pytest
+
 import genai_hwreq as hw
 
 if TYPE_CHECKING:
@@ -68,6 +70,22 @@ def test_warm_estimate_by_name(benchmark: BenchmarkFixture) -> None:
     benchmark(hw.estimate_vram, "llama-2-7b", precision="int4", batch_size=1, context_tokens=2048)
 
     assert benchmark.disabled or benchmark.stats.stats.median <= LONGEST_WARM_ESTIMATE_S
+
+
+def test_warm_estimate_of_latent_experts(benchmark: BenchmarkFixture) -> None:
+    """The same for 61 layers of experts with latent attention, and a context that was asked for before."""
+    benchmark(hw.estimate_vram, "deepseek-v3", precision="fp8", context_tokens=8192)
+
+    assert benchmark.disabled or benchmark.stats.stats.median <= LONGEST_WARM_ESTIMATE_S
+
+
+@pytest.mark.parametrize(("engine", "precision"), [("llama.cpp", "q4_k_m"), ("vllm", "bf16")])
+@pytest.mark.parametrize("model", ["llama-3.1-8b", "deepseek-v3"])
+def test_warm_estimate_of_engine(
+    benchmark: BenchmarkFixture, engine: str, precision: str, model: str
+) -> None:
+    """The same with other engines by name, with their default settings; no limit is set."""
+    benchmark(hw.estimate_vram, model, engine=engine, precision=precision, context_tokens=8192)
 
 
 def test_warm_estimate_of_new_context(benchmark: BenchmarkFixture) -> None:

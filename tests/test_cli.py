@@ -151,7 +151,7 @@ def test_a_configuration_has_a_largest_size(
     capsys: pytest.CaptureFixture[str], config: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Weights given by mistake are not parsed."""
-    monkeypatch.setattr("genai_hwreq.readers._LARGEST_CONFIG_BYTES", 10)
+    monkeypatch.setattr("genai_hwreq.readers._checkpoints._LARGEST_CONFIG_BYTES", 10)
 
     assert "larger than 10 bytes" in refused(capsys, "estimate", config)
 
@@ -176,6 +176,16 @@ def test_fit_says_whether_it_fits(
         "headroom_bytes": 4,
         "needed": {"low": 1, "likely": 20, "high": 30},
     }
+
+
+def test_advise_says_what_to_change(capsys: pytest.CaptureFixture[str]) -> None:
+    """Text shows the options in a table; JSON is the advice's own data."""
+    asked = ("advise", "llama-2-13b", "--on", "rtx-3060-12gb", "--precision", "fp16", "--context", "1024")
+
+    assert printed(capsys, *asked).startswith("as asked, NVIDIA GeForce RTX 3060 12 GB: does not fit")
+    data = json.loads(printed(capsys, *asked, "--json"))
+    assert data["asked"]["verdict"] == "does not fit"
+    assert data["options"][0]["kind"] == "precision"
 
 
 def test_models_are_listed(capsys: pytest.CaptureFixture[str]) -> None:

@@ -56,6 +56,13 @@ def test_defaults_are_listed() -> None:
     assert estimate == evolve(named, assumptions=estimate.assumptions)
 
 
+def test_a_file_type_has_its_own_program() -> None:
+    """A GGUF file type is run by llama.cpp unless another program is named."""
+    estimate = estimate_vram(MODEL, precision="q4_k_m")
+    assert "llama.cpp" == estimate.engine
+    assert "usual-engine" in codes(estimate)
+
+
 def test_images_have_their_own_defaults() -> None:
     """A pipeline runs on its own engine and has no context to assume."""
     estimate = estimate_vram(IMAGES)

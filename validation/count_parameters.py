@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from simulate_allocation import config_of
 from writing_cases import case, read_facts, write_cases
 
 
@@ -21,8 +22,7 @@ def transformers_model(facts: dict[str, Any]) -> torch.nn.Module:
     """Build a model of transformers."""
     import transformers as hf
 
-    given = {key: value for key, value in facts.items() if key not in ("model_type", "architectures", "n_params")}
-    config = hf.AutoConfig.for_model(facts["model_type"], **given)
+    config = config_of(facts)
     named = facts.get("architectures")
     if named:
         return getattr(hf, named[0])(config)
@@ -58,7 +58,9 @@ def counted(facts: dict[str, Any]) -> dict[str, Any]:
 
 def main() -> None:
     """Count each configuration."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("configs", nargs="+", help="paths of config.json files, or JSON objects")
     parser.add_argument("--cases", type=Path, help="file to add the cases to; absent: print them")
     args = parser.parse_args()

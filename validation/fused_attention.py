@@ -86,8 +86,7 @@ def mem_efficient(query: Any, key: Any, value: Any, mask: Any) -> torch.Tensor:
         s_kv = key.shape[2]
         if s_kv % 16 or bias.stride(-1) != 1:
             bias = torch.nn.functional.pad(bias, (0, -s_kv % 16))
-    out = torch.empty(b, t, h, value.shape[-1], dtype=query.dtype, device=query.device).transpose(1, 2)
-    return out
+    return torch.empty(b, t, h, value.shape[-1], dtype=query.dtype, device=query.device).transpose(1, 2)
 
 
 def math_attention(q: Any, k: Any, v: Any, mask: Any, is_causal: bool, scale: Any, enable_gqa: bool) -> Any:

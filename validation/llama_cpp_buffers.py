@@ -3,13 +3,13 @@
 Through llama-cpp-python's low-level API the file is loaded with `no_alloc`, where the version has it: only metadata
 is read and the graph is planned, so that neither a GPU nor memory for the model is needed. Versions without it load
 the file in earnest. With `--log` nothing is loaded: the lines of a run of any of llama.cpp's programs are read, which
-is the way on a machine with a GPU. The facts of the model come as a Hub config.json.
+is the way on a machine with a GPU, of which one may be used. The facts of the model come as a Hub config.json.
 
 Run: python validation/llama_cpp_buffers.py model.gguf --config config.json --weights gguf-q4_k_m --n-ctx 8192
      llama-cli -m model.gguf -c 8192 -ngl 99 -n 1 2> run.log
      python validation/llama_cpp_buffers.py --log run.log --config config.json --weights gguf-q4_k_m --n-ctx 8192
 
-Tried: version 0.3.36 has `no_alloc` and is published as source only; see README.md for how long it takes to build.
+Tried with llama-cpp-python 0.3.36, which has `no_alloc`, on files of gguf_skeleton.py.
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ ROUNDING_BYTES = 5243
 CACHE_TYPES = {"f32": 0, "f16": 1, "q4_0": 2, "q4_1": 3, "q5_0": 6, "q5_1": 7, "q8_0": 8, "bf16": 30}
 """Names of ggml's types, and their numbers in `ggml.h`."""
 
-BUFFER = re.compile(r":\s+(?P<where>\S+)\s+(?P<what>model|KV|RS|compute) buffer size\s*=\s*(?P<mib>[\d.]+) MiB")
+BUFFER = re.compile(
+    r":\s+(?P<where>\S+)\s+(?P<what>model|KV|RS|compute) buffer size\s*=\s*(?P<mib>[\d.]+) MiB"
+)
 TOTAL = re.compile(r"llama_(?P<what>kv_cache|memory_recurrent)\w*: size =\s*(?P<mib>[\d.]+) MiB")
 METRICS = {
     "model": "weights",
@@ -84,6 +86,8 @@ def load(args: argparse.Namespace) -> tuple[str, int]:
     params = llama_cpp.llama_context_default_params()
     params.n_ctx, params.n_batch, params.n_ubatch = args.n_ctx, args.n_batch, args.n_ubatch
     params.n_seq_max = args.n_seq_max
+    if args.n_outputs_max is not None:
+        params.n_outputs_max = args.n_outputs_max
     params.type_k, params.type_v = CACHE_TYPES[args.type_k], CACHE_TYPES[args.type_v]
     if hasattr(params, "flash_attn_type"):
         params.flash_attn_type = int(args.flash_attn)
@@ -97,38 +101,55 @@ def load(args: argparse.Namespace) -> tuple[str, int]:
     return b"".join(lines).decode(errors="replace"), size
 
 
-def cases_of(
-    args: argparse.Namespace, facts: dict[str, Any], sizes: dict[tuple[str, str], float]
-) -> list[dict[str, Any]]:
-    """Return a case for each figure."""
-    on_device = args.n_gpu_layers > 0
-    model = {"task": "generate", "engine": "llama.cpp", "engine_version": args.version, "weights": args.weights}
-    context = {
-        "n_ctx": args.n_ctx, "n_batch": args.n_batch, "n_ubatch": args.n_ubatch, "n_seq_max": args.n_seq_max,
-        "flash_attn": args.flash_attn, "type_k": args.type_k, "type_v": args.type_v,
-        "n_gpu_layers": args.n_gpu_layers,
-    }  # fmt: skip
-    if not on_device:
-        context["gpus"] = 0
-    title = f"llama.cpp's own report, {args.version}"
+def settings_of(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the settings of the context as a request spells them."""
+    names = ("n_ctx", "n_batch", "n_ubatch", "n_seq_max", "flash_attn", "type_k", "type_v", "n_gpu_layers")
+    settings = {name: getattr(args, name) for name in names}
+    if args.n_outputs_max is not None:
+        settings["n_outputs_max"] = args.n_outputs_max
+    return settings if args.n_gpu_layers else {**settings, "gpus": 0}
+
+
+def cases_of(args: argparse.Namespace, sizes: dict[tuple[str, str], float], tensor_bytes: int) -> list[Any]:
+    """Return a case for each figure; a total counts only where no buffer of its kind is stated."""
+    facts, title = read_facts(args.config), f"llama.cpp's own report, {args.version}"
+    model = {
+        "task": "generate",
+        "engine": "llama.cpp",
+        "engine_version": args.version,
+        "weights": args.weights,
+    }
+    stated = {metric for (metric, where), mib in sizes.items() if where != "all" and mib}
     cases = []
     for (metric, where), mib in sizes.items():
-        device = {} if where == "all" else {"device": "gpu" if where != "host" else "host" if on_device else "cpu"}
-        split = where == "all" and any(m == metric and w != "all" and v for (m, w), v in sizes.items())
-        if split or mib == 0:
+        request = {**model, **settings_of(args)}
+        if where == "all" and metric in stated:
             continue
-        request = {**model, **context, **device}
-        scope = "sum" if where == "all" else "device"
-        figure = round(mib * MIB)
+        if where != "all":
+            on_host = "host" if args.n_gpu_layers else "cpu"
+            request["device"] = on_host if where == "host" else "gpu"
         cases.append(
-            case(facts, request, metric, figure, title, kind="log", rounding_bytes=ROUNDING_BYTES, scope=scope)
+            case(
+                facts,
+                request,
+                metric,
+                round(mib * MIB),
+                title,
+                kind="log",
+                rounding_bytes=ROUNDING_BYTES,
+                scope="sum" if where == "all" else "device",
+            )
         )
+    if tensor_bytes and "weights" not in stated:
+        cases.append(case(facts, model, "weights", tensor_bytes, title, kind="log", scope="sum"))
     return cases
 
 
 def main() -> None:
     """Read one run."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("gguf", nargs="?", type=Path, help="file to load; absent where a log is read")
     parser.add_argument("--log", type=Path, help="what a program of llama.cpp printed")
     parser.add_argument("--config", required=True, help="the model's config.json, as a path or JSON object")
@@ -139,6 +160,9 @@ def main() -> None:
     parser.add_argument("--n-ubatch", type=int, default=512)
     parser.add_argument("--n-seq-max", type=int, default=1)
     parser.add_argument("--n-gpu-layers", type=int, default=0)
+    parser.add_argument(
+        "--n-outputs-max", type=int, help="rows of logits; absent: as the library or a log has it"
+    )
     parser.add_argument("--type-k", default="f16", choices=CACHE_TYPES)
     parser.add_argument("--type-v", default="f16", choices=CACHE_TYPES)
     parser.add_argument("--flash-attn", action=argparse.BooleanOptionalAction, default=True)
@@ -146,14 +170,8 @@ def main() -> None:
     args = parser.parse_args()
     if (args.log is None) == (args.gguf is None):
         parser.error("give either a GGUF file or --log")
-    facts = read_facts(args.config)
     text, tensor_bytes = (args.log.read_text("utf-8", "replace"), 0) if args.log else load(args)
-    cases = cases_of(args, facts, read_log(text))
-    if tensor_bytes and not any(one["measured"]["metric"] == "weights" for one in cases):
-        model = {"task": "generate", "engine": "llama.cpp", "engine_version": args.version, "weights": args.weights}
-        title = f"llama.cpp's own report, {args.version}"
-        cases.append(case(facts, model, "weights", tensor_bytes, title, kind="log", scope="sum"))
-    write_cases(cases, args.cases)
+    write_cases(cases_of(args, read_log(text), tensor_bytes), args.cases)
 
 
 if __name__ == "__main__":

@@ -56,7 +56,9 @@ def measured(facts: dict[str, Any], dtype: str, batch: int, tokens: int) -> list
 
 def main() -> None:
     """Measure each configuration."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("configs", nargs="+", help="paths of config.json files, or JSON objects")
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--tokens", type=int, default=4096)

@@ -11,17 +11,20 @@ Run: python validation/measure_on_gpu.py config.json --batch 1 --tokens 2048 --c
 from __future__ import annotations
 
 import argparse
+import inspect
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import torch
+from simulate_allocation import config_of
 from writing_cases import DTYPE_NAMES, case, read_facts, write_cases
 
 MIB = 2**20
 ATTENTIONS = {"eager": "eager", "sdpa": "sdpa", "flash": "flash_attention_2"}
-WARM_UP_TOKENS = 16
+WARM_UP_TOKENS = 64
+"""Prompts of this length and twice it warm up, and tell what of a cache grows."""
 
 
 def used_by_driver() -> int:
@@ -32,10 +35,9 @@ def used_by_driver() -> int:
 
 def build(facts: dict[str, Any], dtype: torch.dtype, attention: str) -> Any:
     """Build the model on the device, its weights random."""
-    from transformers import AutoConfig, AutoModelForCausalLM
+    from transformers import AutoModelForCausalLM
 
-    given = {key: value for key, value in facts.items() if key not in ("model_type", "architectures", "n_params")}
-    config = AutoConfig.for_model(facts["model_type"], **given)
+    config = config_of(facts)
     with torch.device("cuda"):
         model = AutoModelForCausalLM.from_config(config, dtype=dtype, attn_implementation=attention)
     return model.eval()
@@ -65,9 +67,11 @@ def step(model: Any, ids: torch.Tensor, cache: Any) -> tuple[dict[str, int], Any
     """Run a pass, and return its figures and the cache."""
     torch.cuda.synchronize()
     torch.cuda.reset_peak_memory_stats()
-    name = "cache_params" if hasattr(cache, "conv_states") else "past_key_values"
-    given = {name: cache} if cache is not None else {}
-    out = model(input_ids=ids, use_cache=True, logits_to_keep=1, **given)
+    names = inspect.signature(model.forward).parameters
+    given: dict[str, Any] = {"logits_to_keep": 1} if "logits_to_keep" in names else {}
+    if cache is not None:
+        given["cache_params" if "cache_params" in names else "past_key_values"] = cache
+    out = model(input_ids=ids, use_cache=True, **given)
     torch.cuda.synchronize()
     cache = getattr(out, "past_key_values", None) or getattr(out, "cache_params", None)
     figures = {
@@ -76,6 +80,11 @@ def step(model: Any, ids: torch.Tensor, cache: Any) -> tuple[dict[str, int], Any
         "kv_cache": cache_bytes(cache),
     }
     return figures, cache
+
+
+def zeros(batch: int, tokens: int) -> torch.Tensor:
+    """Return a prompt: which tokens it holds does not matter."""
+    return torch.zeros(batch, tokens, dtype=torch.int64, device="cuda")
 
 
 @torch.no_grad()
@@ -88,24 +97,36 @@ def measured(args: argparse.Namespace) -> list[dict[str, Any]]:
     model = build(facts, getattr(torch, args.dtype), ATTENTIONS[args.attention])
     torch.cuda.synchronize()
     weights = torch.cuda.memory_allocated()
-    step(model, torch.zeros(args.batch, WARM_UP_TOKENS, dtype=torch.int64, device="cuda"), None)
+    once, twice = (step(model, zeros(args.batch, n), None)[0] for n in (WARM_UP_TOKENS, 2 * WARM_UP_TOKENS))
+    state = 2 * once["kv_cache"] - twice["kv_cache"]
     torch.cuda.empty_cache()
 
-    ids = torch.zeros(args.batch, args.tokens, dtype=torch.int64, device="cuda")
+    ids = zeros(args.batch, args.tokens)
     prefill, cache = step(model, ids, None)
     decode, cache = step(model, ids[:, -1:].contiguous(), cache)
     process = used_by_driver() - others
+    for figures in (prefill, decode):
+        figures["kv_cache"] -= state
+        figures["recurrent_state"] = state
 
     version = transformers.__version__
     gpu = torch.cuda.get_device_name(0).removeprefix("NVIDIA ")
     title = f"own measurement, transformers {version}, PyTorch {torch.__version__}"
-    shared = {"task": "generate", "engine": "transformers", "engine_version": version, "gpu": gpu, "weights": name}
+    shared = {
+        "task": "generate",
+        "engine": "transformers",
+        "engine_version": version,
+        "gpu": gpu,
+        "weights": name,
+    }
     asked = {
         **shared, "kv_cache": name, "attention": args.attention, "logits": "last", "batch": args.batch,
         "prompt_tokens": args.tokens,
     }  # fmt: skip
     stages = {"prefill": prefill, "decode": decode}
-    found = [case(facts, {**shared, "stage": "load"}, "weights", weights, title, kind="log", rounding_bytes=512)]
+    found = [
+        case(facts, {**shared, "stage": "load"}, "weights", weights, title, kind="log", rounding_bytes=512)
+    ]
     for stage, figures in stages.items():
         request = {**asked, "stage": stage} | ({"new_tokens": 1} if stage == "decode" else {})
         found += [
@@ -118,7 +139,9 @@ def measured(args: argparse.Namespace) -> list[dict[str, Any]]:
 
 def main() -> None:
     """Measure one configuration, or say why not."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("config", help="path of a config.json, or a JSON object")
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--tokens", type=int, default=2048)

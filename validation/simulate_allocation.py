@@ -25,6 +25,9 @@ from fused_attention import Attention
 from torch._subclasses.fake_tensor import FakeTensorMode
 from writing_cases import DTYPE_NAMES, case, read_facts, write_cases
 
+SHORT_TOKENS = 64
+"""Prompts of this length and twice it tell what of a cache grows."""
+
 
 @dataclass
 class Stage:
@@ -125,6 +128,11 @@ class Simulator:
             del cache
         return result
 
+    def state_bytes(self, batch: int) -> int:
+        """Return the part of a cache that does not grow with the prompt: recurrent states."""
+        short, double = (self.run(batch, n, decode=False).prefill for n in (SHORT_TOKENS, 2 * SHORT_TOKENS))
+        return 2 * short.kv - double.kv
+
     def step(self, ids: torch.Tensor, mask: torch.Tensor | None, cache: Any, logits: str) -> Any:
         """Call the model once, with the arguments its class takes."""
         names = inspect.signature(self.model.forward).parameters
@@ -202,7 +210,7 @@ def live_table(records: list[Live], top: int = 14) -> str:
     )
 
 
-def cases_of(run: Simulation, facts: dict[str, Any], args: argparse.Namespace) -> list[dict[str, Any]]:
+def cases_of(run: Simulation, state: int, facts: dict[str, Any], args: argparse.Namespace) -> list[Any]:
     """Return what a run showed as cases: weights, and each stage's cache, peak and working memory."""
     import transformers
 
@@ -217,7 +225,7 @@ def cases_of(run: Simulation, facts: dict[str, Any], args: argparse.Namespace) -
             size["new_tokens"] = 1
         figures = {
             "peak_allocated": stage.peak,
-            "kv_cache": stage.kv,
+            "kv_cache": stage.kv - state,
             "activations": stage.activations(run.weights),
         }
         found += [
@@ -249,7 +257,7 @@ def main() -> None:
         print(live_table(stage.at_peak))
     print(run.kernels)
     if args.cases:
-        write_cases(cases_of(run, facts, args), args.cases)
+        write_cases(cases_of(run, sim.state_bytes(args.batch), facts, args), args.cases)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ Run: python validation/simulate_training.py '{"model_type": "llama", ...}' --bat
 
 from __future__ import annotations
 
-# ruff: noqa: ARG002, ARG004, ARG005, E402  (hooks keep their signatures; the device is pretended before torch loads)
+# ruff: noqa: E402  (the device is pretended before torch loads)
 import argparse
 import contextlib
 import json

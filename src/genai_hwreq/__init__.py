@@ -24,10 +24,14 @@ if TYPE_CHECKING:
         list_formats,
         list_models,
     )
+    from genai_hwreq.companions import Adapter, Companion, Draft, Projector
     from genai_hwreq.estimates import Assumption, Component, DeviceMemory, Estimate, Phase
     from genai_hwreq.estimation import estimate_vram
     from genai_hwreq.placement import Placement, Sharding
     from genai_hwreq.planning import Check, Fit, check, fits
+    from genai_hwreq.planning.advice import Advice, Option, advise
+    from genai_hwreq.planning.inverse import MaxBatch, MaxContext, max_batch, max_context
+    from genai_hwreq.planning.serving import ServingCapacity, serving_capacity
     from genai_hwreq.planning.table import recommendation_table
     from genai_hwreq.provenance import Source
     from genai_hwreq.ranges import ByteRange
@@ -44,26 +48,36 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "Adapter",
+    "Advice",
     "Assumption",
     "AudioGeneration",
     "ByteRange",
     "Catalog",
     "Check",
+    "Companion",
     "Component",
     "DeviceMemory",
+    "Draft",
     "Estimate",
     "Fit",
     "Full",
     "Generation",
     "ImageGeneration",
     "Lora",
+    "MaxBatch",
+    "MaxContext",
+    "Option",
     "Phase",
     "Placement",
+    "Projector",
+    "ServingCapacity",
     "Sharding",
     "Source",
     "Training",
     "Transcription",
     "VideoGeneration",
+    "advise",
     "check",
     "engines",
     "errors",
@@ -78,34 +92,47 @@ __all__ = [
     "list_accelerators",
     "list_formats",
     "list_models",
+    "max_batch",
+    "max_context",
     "read_model",
     "recommendation_table",
+    "serving_capacity",
     "units",
 ]
 
 _SUBMODULES = frozenset({"engines", "errors", "units"})
 
 _HOMES = {
+    "Adapter": "companions",
+    "Advice": "planning.advice",
     "Assumption": "estimates",
     "AudioGeneration": "workloads",
     "ByteRange": "ranges",
     "Catalog": "catalog",
     "Check": "planning",
+    "Companion": "companions",
     "Component": "estimates",
     "DeviceMemory": "estimates",
+    "Draft": "companions",
     "Estimate": "estimates",
     "Fit": "planning",
     "Full": "workloads",
     "Generation": "workloads",
     "ImageGeneration": "workloads",
     "Lora": "workloads",
+    "MaxBatch": "planning.inverse",
+    "MaxContext": "planning.inverse",
+    "Option": "planning.advice",
     "Phase": "estimates",
     "Placement": "placement",
+    "Projector": "companions",
+    "ServingCapacity": "planning.serving",
     "Sharding": "placement",
     "Source": "provenance",
     "Training": "workloads",
     "Transcription": "workloads",
     "VideoGeneration": "workloads",
+    "advise": "planning.advice",
     "check": "planning",
     "estimate_vram": "estimation",
     "fits": "planning",
@@ -118,8 +145,11 @@ _HOMES = {
     "list_accelerators": "catalog",
     "list_formats": "catalog",
     "list_models": "catalog",
+    "max_batch": "planning.inverse",
+    "max_context": "planning.inverse",
     "read_model": "readers",
     "recommendation_table": "planning.table",
+    "serving_capacity": "planning.serving",
 }
 """Public name → the module it lives in; a test holds this equal to the imports above."""
 

@@ -19,6 +19,7 @@ __all__ = ["main"]
 
 _COUNT = re.compile(r"(\d[\d_]*)(\.\d+)?\s*([kmbt]?)", re.IGNORECASE)
 _WORD = re.compile(r"[a-z0-9]+")
+_MODEL_HELP = "a name, a number of parameters (7b), or a path: config.json, *.safetensors, *.gguf, a folder"
 _THOUSANDS = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9, "t": 10**12}
 
 
@@ -45,9 +46,10 @@ def _parser() -> argparse.ArgumentParser:
     _add_run(verbs, "estimate", "memory of a model, with every part explained").add_argument(
         "--explain", action="store_true", help="show each formula with its numbers"
     )
-    _add_run(verbs, "fit", "whether a model fits on a device").add_argument(
-        "--on", required=True, metavar="DEVICE", help="an accelerator, such as rtx-4090"
-    )
+    for verb, text in (("fit", "whether a model fits on a device"), ("advise", "what to change so that it fits")):
+        _add_run(verbs, verb, text).add_argument(
+            "--on", required=True, metavar="DEVICE", help="an accelerator, such as rtx-4090"
+        )
     _add_list(verbs, "models", "models of the catalog")
     _add_list(verbs, "gpus", "accelerators of the catalog")
     _add_score(verbs)
@@ -67,7 +69,7 @@ def _add_table(verbs: Any) -> None:  # noqa: ANN401
 
 def _add_run(verbs: Any, name: str, text: str) -> argparse.ArgumentParser:  # noqa: ANN401
     verb = _add_verb(verbs, name, text)
-    verb.add_argument("model", metavar="MODEL", help="a name, a number of parameters (7b), or a config.json")
+    verb.add_argument("model", metavar="MODEL", help=_MODEL_HELP)
     verb.add_argument("--precision", metavar="FORMAT", help="weight format or recipe, such as int4")
     verb.add_argument("--engine", metavar="NAME", help="the program that runs it")
     verb.add_argument(
@@ -128,6 +130,20 @@ def _fit(arguments: argparse.Namespace) -> str:
     )
 
 
+def _advise(arguments: argparse.Namespace) -> str:
+    from genai_hwreq.planning.advice import advise  # noqa: PLC0415
+
+    model = _model(arguments.model)
+    advice = advise(
+        model,
+        on=arguments.on,
+        precision=arguments.precision,
+        engine=arguments.engine or _engine_of(model),
+        **_shortcuts(arguments),
+    )
+    return _json(advice.to_dict()) if arguments.json else str(advice)
+
+
 def _models(arguments: argparse.Namespace) -> str:
     from genai_hwreq.catalog import list_models  # noqa: PLC0415
 
@@ -167,6 +183,7 @@ _SHOWN = {
     "table": _table,
     "estimate": _estimated,
     "fit": _fit,
+    "advise": _advise,
     "models": _models,
     "gpus": _gpus,
     "score": _score,
@@ -180,26 +197,42 @@ _SHOWN = {
 def _estimate(arguments: argparse.Namespace) -> Estimate:
     from genai_hwreq.estimation import estimate_vram  # noqa: PLC0415
 
+    model = _model(arguments.model)
+    engine = arguments.engine or _engine_of(model)
+    return estimate_vram(model, precision=arguments.precision, engine=engine, **_shortcuts(arguments))
+
+
+def _shortcuts(arguments: argparse.Namespace) -> Any:  # noqa: ANN401  (keywords of a workload)
     names = ("batch_size", "context_tokens", "new_tokens", "width_px", "height_px")
-    asked: Any = {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}
-    return estimate_vram(
-        _model(arguments.model), precision=arguments.precision, engine=arguments.engine, **asked
-    )
+    return {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}
 
 
 def _model(text: str) -> str | int | Model:
-    """Read MODEL: a count such as `7b`, a path to a configuration, or else a name."""
+    """Read MODEL: a count such as `7b`, a path to a configuration, weights or a folder, or else a name."""
     counted = _COUNT.fullmatch(text.strip())
     if counted:
         from decimal import Decimal  # noqa: PLC0415
 
         digits = counted[1].replace("_", "") + (counted[2] or "")
         return int(Decimal(digits) * _THOUSANDS[counted[3].lower()])
-    if text.endswith(".json"):
+    if text.endswith((".json", ".safetensors", ".gguf")) or _is_folder(text):
         from genai_hwreq.readers import read_model  # noqa: PLC0415
 
         return read_model(text)
     return text
+
+
+def _is_folder(text: str) -> bool:
+    """Tell whether MODEL is a folder; one without a slash is a name, whatever lies in the current folder."""
+    from pathlib import Path  # noqa: PLC0415
+
+    return (text in {".", ".."} or "/" in text or "\\" in text) and Path(text).is_dir()
+
+
+def _engine_of(model: str | int | Model) -> str | None:
+    """Return the program that a GGUF file is made for; the usual one is chosen for any other model."""
+    is_gguf = str(getattr(model, "native_format", "")).startswith(("gguf-", "ggml-"))
+    return "llama.cpp" if is_gguf else None
 
 
 def _filtered(ids: Sequence[str], wanted: str) -> list[str]:

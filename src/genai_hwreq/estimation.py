@@ -11,9 +11,20 @@ from attrs import evolve
 
 from genai_hwreq._validators import whole
 from genai_hwreq.catalog import get_format, get_model
+from genai_hwreq.companions import (
+    Accompanying,
+    Adapter,
+    Companion,
+    Draft,
+    Projector,
+    adapter_part,
+    joined,
+    projector_part,
+)
 from genai_hwreq.engines import Engine, Memory, Request, get_engine
 from genai_hwreq.errors import QuantityError, UnsupportedError
 from genai_hwreq.estimates import Assumption, Estimate
+from genai_hwreq.formats import RecipeFormat
 from genai_hwreq.models import HostedModel, Model, Pipeline, SizedModel, TransformerModel
 from genai_hwreq.placement import Placement
 from genai_hwreq.training import Lora, Training
@@ -25,7 +36,7 @@ if TYPE_CHECKING:
 
     from genai_hwreq.formats import Format
 
-__all__ = ["Shortcuts", "estimate_vram"]
+__all__ = ["Shortcuts", "estimate_vram", "resolved"]
 
 
 class Shortcuts(TypedDict, total=False):
@@ -57,6 +68,7 @@ def estimate_vram(
     precision: str | Format | None = None,
     engine: str | Engine | None = None,
     placement: Placement | None = None,
+    companions: tuple[Accompanying, ...] = (),
     **shortcuts: Unpack[Shortcuts],
 ) -> Estimate:
     """Estimate the memory a model needs, with every part explained.
@@ -67,6 +79,7 @@ def estimate_vram(
         precision: weight format or recipe, by name or record; by default the model's native one.
         engine: the program that runs it, by name or record; by default the usual one of the model's kind.
         placement: how the work is spread; by default one device.
+        companions: what runs beside it in the same process: `Adapter`, `Draft`, `Projector` or `Companion` records.
         **shortcuts: `batch_size`, `context_tokens`, `new_tokens`, `width_px`, `height_px`, `n_frames`.
 
     Raises:
@@ -81,19 +94,71 @@ def estimate_vram(
 
     """
     assumptions: list[Assumption] = []
+    found = resolved(model, workload, precision, engine, placement, shortcuts, assumptions)
+    if isinstance(found, HostedModel):
+        if companions:
+            raise UnsupportedError(found.identity.id, "nothing runs beside a model that is reached by an API")
+        return _hosted(found)
+    request, chosen_engine = found
+    refusal = chosen_engine.refuses(request)
+    if refusal:
+        raise UnsupportedError(chosen_engine.name, refusal)
+    estimate = _estimate(request, chosen_engine, chosen_engine.memory(request), tuple(assumptions))
+    return _accompanied(estimate, request, chosen_engine, companions) if companions else estimate
+
+
+def _accompanied(
+    estimate: Estimate, request: Request, engine: Engine, companions: tuple[Accompanying, ...]
+) -> Estimate:
+    if not isinstance(request.workload, Generation):
+        raise UnsupportedError(engine.name, "companions are counted for text generation only")
+    n_devices = len(estimate.devices)
+    parts = tuple(_companion(each, request, engine, n_devices) for each in companions)
+    if any(isinstance(each, Projector) for each in companions):
+        told = tuple(item for item in estimate.assumptions if item.code != "towers-not-counted")
+        estimate = evolve(estimate, assumptions=told)
+    return joined(estimate, parts)
+
+
+def _companion(each: Accompanying, request: Request, engine: Engine, n_devices: int) -> Companion:
+    if isinstance(each, Adapter):
+        return adapter_part(each, request, engine, n_devices)
+    if isinstance(each, Projector):
+        return projector_part(each, request, engine, n_devices)
+    if isinstance(each, Draft):
+        draft = estimate_vram(
+            each.model,
+            request.workload,
+            precision=each.precision,
+            engine=each.engine or engine,
+            placement=request.placement,
+        )
+        if draft.engine != engine.name:
+            raise UnsupportedError(engine.name, f"a draft model runs in the same program, not in {draft.engine}")
+        return Companion(name=each.name, estimate=draft)
+    return each
+
+
+def resolved(
+    model: str | int | Model,
+    workload: Workload | None,
+    precision: str | Format | None,
+    engine: str | Engine | None,
+    placement: Placement | None,
+    shortcuts: Mapping[str, Any],
+    assumptions: list[Assumption],
+) -> tuple[Request, Engine] | HostedModel:
+    """Work out every name and default of `estimate_vram()`; what had to be assumed is added to `assumptions`."""
     record = _runnable(_model(model, assumptions), assumptions)
     if isinstance(record, HostedModel):
-        return _hosted(record)
+        return record
     chosen_format = _format(precision or _quantized_base(workload, assumptions), record, assumptions)
-    chosen_engine = _engine(engine, record, workload, assumptions)
+    chosen_engine = _engine(engine, record, chosen_format, workload, assumptions)
     asked = _workload(workload, record, shortcuts, assumptions)
     request = Request(
         model=record, weight_format=chosen_format, workload=asked, placement=placement or _ONE_DEVICE
     )
-    refusal = chosen_engine.refuses(request)
-    if refusal:
-        raise UnsupportedError(chosen_engine.name, refusal)
-    return _estimate(request, chosen_engine, chosen_engine.memory(request), tuple(assumptions))
+    return request, chosen_engine
 
 
 _ONE_DEVICE = Placement()
@@ -167,19 +232,25 @@ def _quantized_base(workload: Workload | None, assumptions: list[Assumption]) ->
 
 
 def _engine(
-    engine: str | Engine | None, model: Model, workload: Workload | None, assumptions: list[Assumption]
+    engine: str | Engine | None,
+    model: Model,
+    weight_format: Format,
+    workload: Workload | None,
+    assumptions: list[Assumption],
 ) -> Engine:
     if engine is None:
-        usual = get_engine(_usual_engine(model, workload))
+        usual = get_engine(_usual_engine(model, weight_format, workload))
         assumptions.append(Assumption(code="usual-engine", text=f"run by {usual.name}; pass engine= for another"))
         return usual
     return get_engine(engine) if isinstance(engine, str) else engine
 
 
-def _usual_engine(model: Model, workload: Workload | None) -> str:
-    if isinstance(workload, Training) and isinstance(model, TransformerModel):
+def _usual_engine(model: Model, weight_format: Format, workload: Workload | None) -> str:
+    if not isinstance(model, TransformerModel):
+        return "diffusers"
+    if isinstance(workload, Training):
         return "trl"
-    return "transformers" if isinstance(model, TransformerModel) else "diffusers"
+    return "llama.cpp" if isinstance(weight_format, RecipeFormat) else "transformers"
 
 
 def _workload(

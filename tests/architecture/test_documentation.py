@@ -51,7 +51,7 @@ def test_every_error_is_explained(name: str) -> None:
     assert f"errors.{name}\n" in page("reference/errors.md")
 
 
-@pytest.mark.parametrize("verb", ["table", "estimate", "fit", "models", "gpus", "score"])
+@pytest.mark.parametrize("verb", ["table", "estimate", "fit", "advise", "models", "gpus", "score"])
 def test_every_verb_is_explained(verb: str) -> None:
     """Every verb of the command line has its place on its page."""
     assert f"## {verb}\n" in page("reference/cli.md")

@@ -28,6 +28,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("estimates",),
     ("typical",),
     ("engines", "catalog"),
+    ("companions",),
     ("estimation",),
     ("planning", "scoring"),
     ("plotting", "exports", "detect"),

@@ -10,7 +10,8 @@ from hypothesis import given, strategies as st
 
 from formula_text import evaluate
 from genai_hwreq.catalog import get_format, get_model
-from genai_hwreq.engines import Diffusers, InvokeAI
+from genai_hwreq.engines import ComfyUI, Diffusers, InvokeAI, SdWebui
+from genai_hwreq.errors import UnsupportedError
 from genai_hwreq.estimation import estimate_vram
 from genai_hwreq.formats import WeightFormat
 from genai_hwreq.models import Pipeline
@@ -142,6 +143,50 @@ def test_each_component_in_its_own_format() -> None:
     assert 20.3 * 2**30 < one < 20.4 * 2**30
     assert two < one < plain
     assert working(estimate("flux.1-dev", evolve(both, cudnn_workspaces=False)), "vae_decode") == 768 * 1024**2 * 4
+
+
+def test_groups_hold_one_block() -> None:
+    """Offloaded in groups, a denoiser holds one block of its layers, and tables of positions stay."""
+    group = Diffusers(enable_group_offload=True)
+    flux = phase(estimate("flux.1-dev", group), "denoise").bytes_of("weights")
+    assert flux == pytest.approx(2 * 339_831_296, rel=1e-3)
+    sd3 = phase(estimate("stable-diffusion-3.5-medium", group, "fp16"), "text_encode").bytes_of("weights")
+    assert sd3 > 2 * 384 * 384 * 1536
+    unet, named = (phase(estimate(name, group, "fp16"), "denoise") for name in ("stable-diffusion-1.5", "kandinsky-3"))
+    layer = Diffusers(enable_sequential_cpu_offload=True)
+    one_by_one = (phase(estimate(name, layer, "fp16"), "denoise") for name in ("stable-diffusion-1.5", "kandinsky-3"))
+    assert [unet.bytes_of("weights"), named.bytes_of("weights")] == [step.bytes_of("weights") for step in one_by_one]
+
+
+def test_freed_memory_is_taken_by_convolutions() -> None:
+    """Where weights have left, cuDNN takes more, but never more than they left."""
+    none, model = (
+        phase(estimate("stable-diffusion-xl-base-1.0", Diffusers(enable_model_cpu_offload=moved), "fp16"), "vae_decode")
+        for moved in (False, True)
+    )
+    assert model.bytes_of("compute_buffer") - none.bytes_of("compute_buffer") == 285 * 1024**2 * 4
+    assert model.process_bytes < none.process_bytes
+
+
+@pytest.mark.parametrize(
+    ("engine", "same"),
+    [
+        (ComfyUI(), Diffusers(enable_model_cpu_offload=True)),
+        (ComfyUI(highvram=True, tiled_decode=True), Diffusers(enable_vae_tiling=True)),
+        (ComfyUI(lowvram=True), Diffusers(enable_sequential_cpu_offload=True)),
+        (SdWebui(attention="eager"), Diffusers(attention="eager")),
+        (SdWebui(medvram=True), Diffusers(enable_model_cpu_offload=True)),
+        (SdWebui(lowvram=True, medvram=True), Diffusers(enable_sequential_cpu_offload=True)),
+    ],
+)
+def test_other_programs_run_the_same_networks(engine: Any, same: Diffusers) -> None:
+    """ComfyUI and Stable Diffusion web UI hold what diffusers does with the settings that mean the same."""
+    asked = {"width_px": 640, "height_px": 512}
+    assert estimate("stable-diffusion-1.5", engine, "fp16", **asked).vram_bytes == estimate(
+        "stable-diffusion-1.5", same, "fp16", **asked
+    ).vram_bytes
+    with pytest.raises(UnsupportedError, match="only image and video pipelines"):
+        estimate_vram("llama-2-7b", ImageGeneration(), precision="fp16", engine=engine)
 
 
 def test_last_encoder_stays_for_the_empty_prompt() -> None:

@@ -7,7 +7,7 @@ from importlib.metadata import EntryPoint
 import pytest
 from attrs import has
 
-from genai_hwreq import engines
+from genai_hwreq import engines, estimate_vram
 from genai_hwreq.engines import ENGINES, Engine, get_engine
 from genai_hwreq.engines._registry import engine_class
 from genai_hwreq.engines._runtime import workspace_bytes
@@ -48,6 +48,16 @@ def test_third_party(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("importlib.metadata.entry_points", entry_points)
     assert engine_class("abacus") is engines.Transformers
+
+
+def test_third_party_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An estimate takes another package's engine by its name, as it takes ours."""
+    entry = EntryPoint("counting-frame", "genai_hwreq.engines.vllm:VLLM", "genai_hwreq.engines")
+    monkeypatch.setattr(
+        "importlib.metadata.entry_points", lambda **named: [entry] * (named["name"] == entry.name)
+    )
+
+    assert estimate_vram("llama-2-7b", engine="vllm") == estimate_vram("llama-2-7b", engine="counting-frame")
 
 
 @pytest.mark.parametrize(

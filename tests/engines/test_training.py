@@ -11,9 +11,22 @@ from genai_hwreq.engines import Request, get_engine
 from genai_hwreq.engines._trainer import Trainer
 from genai_hwreq.engines.torchtune import TorchTune
 from genai_hwreq.errors import QuantityError
-from genai_hwreq.models import Attention, model_inventory
+from genai_hwreq.models import Attention, TransformerModel, model_inventory
+from genai_hwreq.placement import Placement, Sharding
 from genai_hwreq.training import Full, Lora, Training
-from training_requests import HIDDEN, INNER, LAYERS, SMALL, TOKENS, VOCAB, answer, answer_for, phase
+from training_requests import (
+    HIDDEN,
+    INNER,
+    LAYERS,
+    SMALL,
+    TOKENS,
+    VOCAB,
+    answer,
+    answer_for,
+    peak,
+    phase,
+    states,
+)
 
 
 def test_pure_sixteen_bit_adamw_rests_on_eight_bytes_a_parameter() -> None:
@@ -163,3 +176,97 @@ def test_an_unknown_word_is_refused_with_those_that_are_known(setting: str, valu
     """The message names the value and what is expected."""
     with pytest.raises(QuantityError, match=f"{value!r}; expected"):
         Training(**{setting: value})  # type: ignore[arg-type]
+
+
+def test_offloaded_activations_leave_the_layer_at_work() -> None:
+    """Nothing is kept on the device between the passes."""
+    memory = answer(Training(method=Full(), sequence_tokens=TOKENS, activation_offload=True))
+    assert 0 == phase(memory, "forward").bytes_of("activations")
+
+
+def test_updating_in_the_backward_pass_keeps_no_gradients_and_no_temporaries() -> None:
+    """Each gradient is used up as it is made."""
+    memory = answer(Training(method=Full(), sequence_tokens=TOKENS, optimizer_in_backward=True))
+    assert 0 == phase(memory, "optimizer_step").bytes_of("gradients", "activations")
+
+
+def test_a_compiled_loss_in_pieces_needs_less() -> None:
+    """One kernel writes each piece's gradient where its logits were."""
+    plain, compiled = (
+        phase(
+            answer(Training(method=Full(), sequence_tokens=2048, loss="chunked", compiled=compiled)),
+            "backward",
+        ).bytes_of("logits")
+        for compiled in (False, True)
+    )
+    assert compiled < plain
+
+
+def test_offloaded_weights_leave_the_gathered_units() -> None:
+    """Shares wait in host memory; what is gathered is on the device."""
+    sharding = Sharding(stage="fsdp", offload="optimizer+params")
+    memory = answer(Training(method=Full()), "fsdp", placement=Placement(n_devices=2, sharding=sharding))
+    assert 0 == phase(memory, "load").bytes_of("weights")
+    assert 0 < phase(memory, "backward").bytes_of("weights")
+
+
+def test_deepspeed_takes_bf16_as_bf16_with_a_master_copy() -> None:
+    """It knows no other bf16."""
+    stated, usual = (
+        answer(Training(method=Full(), precision=precision), "deepspeed") for precision in ("bf16", None)
+    )
+    assert states(stated) == states(usual)
+
+
+def test_experts_are_shared_by_expert_parallel() -> None:
+    """Eight devices hold an eighth of the experts each, and all of the rest."""
+    model = get_model("mixtral-8x7b")
+    assert isinstance(model, TransformerModel)
+    whole, spread = (
+        phase(
+            answer_for(
+                model, Training(method=Full()), "megatron", get_format("bf16"),
+                Placement(n_devices=8, sharding=Sharding(expert_parallel=degree)),
+            ), "load",
+        ).bytes_of("weights")
+        for degree in (1, 8)
+    )  # fmt: skip
+    assert whole // 8 < spread < whole // 4
+
+
+@pytest.mark.parametrize("name", ["deepseek-v3", "qwen3-next-80b-a3b-instruct"])
+def test_compressed_queries_and_gated_attention_keep_their_tensors(name: str) -> None:
+    """Models with further projections are answered."""
+    model = get_model(name)
+    assert isinstance(model, TransformerModel)
+    memory = answer_for(model, Training(method=Full(), sequence_tokens=128), "pytorch", get_format("bf16"))
+    assert peak(memory) > 8 * model_inventory(model).n_params
+
+
+def test_eager_attention_in_16_bit_keeps_scores_twice() -> None:
+    """The softmax is taken in 32 bit and kept, and kept again in 16: more than a 32-bit run keeps."""
+    wide, narrow = (
+        phase(
+            answer(
+                Training(method=Full(), attention="eager", precision=precision, sequence_tokens=512),
+                precision=precision,
+            ),
+            "forward",
+        ).bytes_of("activations")
+        for precision in ("fp32", "bf16")
+    )
+    assert wide < narrow
+
+
+def test_preference_training_holds_a_reference_and_two_answers() -> None:
+    """A full run keeps a frozen copy of the model, one with adapters none; both pass two answers a sample."""
+    plain, paired = (
+        answer(Training(method=Full(with_reference=paired), sequence_tokens=TOKENS))
+        for paired in (False, True)
+    )
+    assert 2 * phase(plain, "load").bytes_of("weights") == phase(paired, "load").bytes_of("weights")
+    assert 2 * phase(plain, "forward").bytes_of("activations") == phase(paired, "forward").bytes_of(
+        "activations"
+    )
+    adapters = Training(method=Lora(rank=4, with_reference=True), sequence_tokens=TOKENS)
+    assert phase(answer(adapters), "load").bytes_of("weights") < phase(paired, "load").bytes_of("weights")

@@ -13,6 +13,7 @@ from genai_hwreq.engines.llama_cpp import LlamaCpp
 from genai_hwreq.engines.vllm import VLLM
 from genai_hwreq.errors import QuantityError, UnknownNameError, UnsupportedError
 from genai_hwreq.estimation import estimate_vram
+from genai_hwreq.models import TransformerModel
 from genai_hwreq.planning import fits
 from genai_hwreq.planning.inverse import MaxBatch, MaxContext, max_batch, max_context
 from genai_hwreq.units import GIB
@@ -82,7 +83,9 @@ def test_the_model_ends_the_context() -> None:
 
 def test_the_search_ends_where_nothing_else_does() -> None:
     """A network whose state does not grow, made for no stated length, is searched to the end."""
-    model = evolve(get_model("mamba-2.8b"), context_tokens=None)
+    model = get_model("mamba-2.8b")
+    assert isinstance(model, TransformerModel)
+    model = evolve(model, context_tokens=None)
     found = max_context(model, on=CARD, precision="q8_0", engine="llama.cpp")
 
     assert (2**24, "search") == (found.tokens, found.limited_by)

@@ -73,7 +73,7 @@ def test_without_a_pool_it_is_refused() -> None:
 @pytest.mark.property
 @settings(max_examples=30, deadline=None)
 @given(st.sampled_from([VLLM, SGLang]), st.integers(20, 140), st.integers(0, 60), st.integers(1, 32_768))
-def test_more_memory_never_holds_less(server: Any, gib: int, more: int, context: int) -> None:  # noqa: ANN401
+def test_more_memory_never_holds_less(server: Any, gib: int, more: int, context: int) -> None:
     """A larger device holds at least as many tokens and sequences, bounds in order.
 
     Devices of one class only: from 70 GiB on vLLM takes larger steps, which leave less.

@@ -118,7 +118,7 @@ def test_settings_arrive() -> None:
         ("'prompt_tokens' is -1", {"prompt_tokens": -1}),
         ("'padded' is 'no'; expected true or false", {"padded": "no"}),
         ("'stage' is 3; expected some text", {"stage": 3}),
-        ("task 'train' of engine 'transformers' is not modelled yet", {"task": "train"}),
+        ("task 'video' of engine 'transformers' is not modelled yet", {"task": "video"}),
         ("engine 'abacus' is not modelled yet", {"engine": "abacus"}),
     ],
 )

@@ -60,7 +60,7 @@ def test_a_hosted_model_has_no_count(monkeypatch: pytest.MonkeyPatch) -> None:
             case(arch={"model_type": "abacus"}),
         ),
         ("unknown model", case(arch={"n_params": 5})),
-        ("networks of class 'UNet' cannot be read yet", case(arch={"_class_name": "UNet"})),
+        ("_class_name 'UNet' is not known", case(arch={"_class_name": "UNet"})),
         ("is missing from the 'llama' configuration", case(arch={"model_type": "llama"})),
         ("unknown format 'mystery-4'", case(weights="mystery-4")),
         ("peak_allocated depends on how much is asked", case("peak_allocated")),

@@ -18,12 +18,12 @@ __all__ = ["decode", "encode"]
 
 _MODULES = (
     "genai_hwreq.provenance",
-    "genai_hwreq.formats",
     "genai_hwreq.models",
-    "genai_hwreq.hardware",
     "genai_hwreq.catalog._entries",
+    "genai_hwreq.formats",
+    "genai_hwreq.hardware",
 )
-"""Where the records of the catalog live."""
+"""Where the records of the catalog live; what an estimate needs first, so that the rest is not imported for it."""
 
 
 def encode(value: object) -> Any:  # noqa: ANN401  (JSON)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from genai_hwreq.engines.autoawq import AutoAWQ
     from genai_hwreq.engines.autogptq import AutoGPTQ
     from genai_hwreq.engines.axolotl import Axolotl
+    from genai_hwreq.engines.comfyui import ComfyUI
     from genai_hwreq.engines.ctranslate2 import CTranslate2
     from genai_hwreq.engines.deepspeed import DeepSpeed
     from genai_hwreq.engines.diffusers import Diffusers
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from genai_hwreq.engines.faster_whisper import FasterWhisper
     from genai_hwreq.engines.finetrainers import FineTrainers
     from genai_hwreq.engines.fms_acceleration import FmsAcceleration
-    from genai_hwreq.engines.simpletuner import SimpleTuner
     from genai_hwreq.engines.fsdp import Fsdp
     from genai_hwreq.engines.gpt_fast import GptFast
     from genai_hwreq.engines.ik_llama_cpp import IkLlamaCpp
@@ -35,7 +35,9 @@ if TYPE_CHECKING:
     from genai_hwreq.engines.ms_swift import MsSwift
     from genai_hwreq.engines.ollama import Ollama
     from genai_hwreq.engines.pytorch import PyTorch
+    from genai_hwreq.engines.sd_webui import SdWebui
     from genai_hwreq.engines.sglang import SGLang
+    from genai_hwreq.engines.simpletuner import SimpleTuner
     from genai_hwreq.engines.stable_diffusion_cpp import StableDiffusionCpp
     from genai_hwreq.engines.tensorrt_llm import TensorRTLLM
     from genai_hwreq.engines.tgi import TGI
@@ -60,6 +62,7 @@ __all__ = [
     "AutoGPTQ",
     "Axolotl",
     "CTranslate2",
+    "ComfyUI",
     "DeepSpeed",
     "Diffusers",
     "Engine",
@@ -69,7 +72,6 @@ __all__ = [
     "FasterWhisper",
     "FineTrainers",
     "FmsAcceleration",
-    "SimpleTuner",
     "Fsdp",
     "GptFast",
     "IkLlamaCpp",
@@ -85,6 +87,8 @@ __all__ = [
     "PyTorch",
     "Request",
     "SGLang",
+    "SdWebui",
+    "SimpleTuner",
     "StableDiffusionCpp",
     "TensorRTLLM",
     "TorchTitan",

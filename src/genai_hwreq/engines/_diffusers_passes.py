@@ -52,7 +52,7 @@ def working_components(part: PipelineNetwork, run: MediaPass) -> tuple[Component
 
 
 def _with_workspace(parts: tuple[Component, ...], run: MediaPass, tile_px: int) -> tuple[Component, ...]:
-    return (*parts, workspace(run, tile_px)) if run.cudnn_workspaces else parts
+    return (*parts, *workspace(run, tile_px)) if run.cudnn_workspaces else parts
 
 
 def encode_components(part: PipelineNetwork, run: MediaPass) -> tuple[Component, ...]:

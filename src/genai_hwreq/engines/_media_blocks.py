@@ -84,7 +84,9 @@ def denoiser_of(model: Pipeline | SizedModel) -> Denoiser | None:
     blocks = [group for group in network.groups if group.name == "layers"]
     n_blocks = sum(group.n_copies for group in blocks)
     outputs = sum(group.n_copies * _outputs(group) for group in blocks)
-    widths = Counter(tensor.row_elements for group in blocks for tensor in group.tensors if len(tensor.shape) > 1)
+    widths = Counter(
+        tensor.row_elements for group in blocks for tensor in group.tensors if len(tensor.shape) > 1
+    )
     return Denoiser(
         inventory=Inventory(groups=network.groups), n_blocks=n_blocks, width=widths.most_common(1)[0][0],
         mean_outputs=outputs // n_blocks, latent_scale=model.latent_scale, patch=network.work.patch,
@@ -96,12 +98,22 @@ _NOT_FOR_IMAGES = ("context", "add_", "added", "txt", "mod.", "mod_", "norm", "a
 """Parts of names of matrices that work on captions or on the time step, not on every image token."""
 
 
+_CHOSEN_EXPERTS = 2
+"""Routed experts that a token passes, in the pipelines that have any."""
+
+
 def _outputs(group: TensorGroup) -> int:
-    return sum(
-        tensor.n_rows
-        for tensor in group.tensors
-        if len(tensor.shape) == 2 and not any(word in tensor.name for word in _NOT_FOR_IMAGES)
-    )
+    works = [tensor for tensor in group.tensors if _works_on_images(tensor)]
+    routed = [tensor for tensor in works if tensor.role.startswith("expert_")]
+    n_experts = max(1, sum(tensor.role == "expert_down" for tensor in routed))
+    everywhere = sum(tensor.n_rows for tensor in works) - sum(tensor.n_rows for tensor in routed)
+    return everywhere + sum(tensor.n_rows for tensor in routed) * min(_CHOSEN_EXPERTS, n_experts) // n_experts
+
+
+def _works_on_images(tensor: Tensor) -> bool:
+    if len(tensor.shape) != 2 or any(word in tensor.name.casefold() for word in _NOT_FOR_IMAGES):
+        return False
+    return not any(word.endswith("_t") for word in tensor.name.split("."))
 
 
 def _typical(n_params: int) -> Denoiser:
@@ -127,7 +139,9 @@ def adapter_pairs(denoiser: Denoiser, lora: Lora) -> tuple[tuple[Tensor, int], .
     found: list[tuple[Tensor, int]] = []
     for tensor, copies in denoiser.inventory:
         name = tensor.name.removesuffix(".weight")
-        if len(tensor.shape) == 2 and any(name == target or name.endswith(f".{target}") for target in targets):
+        if len(tensor.shape) == 2 and any(
+            name == target or name.endswith(f".{target}") for target in targets
+        ):
             found += [(pair, copies) for pair in _pair(name, tensor.n_rows, tensor.row_elements, lora)]
     if not found:
         pairs = _pair("attention", denoiser.width, denoiser.width, lora)

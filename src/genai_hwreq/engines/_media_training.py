@@ -151,11 +151,18 @@ class _Run:
         inputs = (("n_tokens", n_tokens), ("n_blocks", self.denoiser.n_blocks), ("block_bytes", each))
         interval = ByteRange(size // 2, size, size * 7 // 5)
         name = f"kept by {self.denoiser.n_blocks} blocks"
-        return Component("activations", name, size, "n_tokens * n_blocks * block_bytes", inputs, "modelled", None, interval)
+        return Component(
+            "activations", name, size, "n_tokens * n_blocks * block_bytes", inputs, "modelled", None, interval
+        )
 
     def _block_bytes(self) -> int:
         """Return what a block keeps of a token, from what its matrices put out."""
-        return self.denoiser.mean_outputs * _QUARTER_BYTES_AN_OUTPUT * self.plan.types.compute_bytes // 8
+        return (
+            self.denoiser.mean_outputs
+            * self.plan.habits.block_quarter_bytes
+            * self.plan.types.compute_bytes
+            // 8
+        )
 
     def _at_work(self) -> Component:
         training = self.plan.training
@@ -165,21 +172,21 @@ class _Run:
         size = n_tokens * each
         inputs = (("n_tokens", n_tokens), ("work_bytes", each))
         interval = ByteRange(size // 2, size, 2 * size)
-        return Component("activations", "block at work", size, "n_tokens * work_bytes", inputs, "modelled", None, interval)
+        return Component(
+            "activations", "block at work", size, "n_tokens * work_bytes", inputs, "modelled", None, interval
+        )
 
     def _gradients(self) -> Component:
         size = self.states.gradient_bytes
-        return Component("gradients", "gradients", size, "gradient_bytes", (("gradient_bytes", size),), "exact")
+        return Component(
+            "gradients", "gradients", size, "gradient_bytes", (("gradient_bytes", size),), "exact"
+        )
 
     def _step(self) -> Component:
         size = self.states.step_bytes
         inputs = (("step_bytes", size),)
         return Component("activations", "optimizer's temporaries", size, "step_bytes", inputs, "modelled")
 
-
-_QUARTER_BYTES_AN_OUTPUT = 17
-"""Quarters of a byte kept, in 16 bit, for each element that a block's matrices put out: the output itself, and its
-share of inputs and normed rows. Fitted on CogVideoX-2b without checkpointing (finetrainers' table, 2024)."""
 
 _HALF = PlainType("16-bit", 16)
 

@@ -64,6 +64,9 @@ class MediaPass:
     cudnn_workspaces: bool = True
     """Whether the convolution library takes workspaces beside the tensors."""
 
+    freed_bytes: int = 0
+    """What weights that wait elsewhere leave free for the convolution library to choose from."""
+
     compute_major: int | None = None
     """First number of the device's compute capability, where it is known."""
 

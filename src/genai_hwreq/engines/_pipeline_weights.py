@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ALLOCATION_BYTES", "Formats", "Offload", "host_weights", "network_weights", "resident_weights"]
 
-Offload = Literal["none", "model", "sequential"]
-"""What waits in host memory: nothing, networks that do not work, or all layers but the one at work."""
+Offload = Literal["none", "model", "group", "sequential"]
+"""What waits in host memory: nothing, networks that do not work, or all blocks or layers but the one at work."""
 
 ALLOCATION_BYTES = 512
 """PyTorch's CUDA allocator rounds every tensor up to this.
@@ -88,10 +88,15 @@ def network_weights(
     apart = _only(inventory, kept)
     if apart.groups:
         found.append(weights_component(apart, _WHOLE, alignment, kind, f"{part.name}, kept in fp32"))
-    if kind == "weights" and isinstance(part.network, EnumeratedNetwork) and part.network.tables:
-        tables = Inventory(groups=(TensorGroup(name="tables", tensors=part.network.tables),))
-        found.append(weights_component(tables, weight_format, alignment, kind, f"{part.name}, tables"))
-    return tuple(found)
+    return (*found, *_tables(part, weight_format)) if kind == "weights" else tuple(found)
+
+
+def _tables(part: PipelineNetwork, weight_format: WeightFormat) -> tuple[Component, ...]:
+    """Return a network's tables of positions, which are no parameters; most have none."""
+    if not isinstance(part.network, EnumeratedNetwork) or not part.network.tables:
+        return ()
+    tables = Inventory(groups=(TensorGroup(name="tables", tensors=part.network.tables),))
+    return (weights_component(tables, weight_format, ALLOCATION_BYTES, "weights", f"{part.name}, tables"),)
 
 
 def _kept(part: PipelineNetwork, weight_format: WeightFormat) -> Callable[[Tensor], bool]:
@@ -129,8 +134,11 @@ def resident_weights(
     for part in networks:
         if offload == "none" or part.always_resident or (offload == "model" and part in working):
             found += network_weights(part, formats.of(part), ALLOCATION_BYTES)
-        elif part in working:
-            found.append(_largest_layer(part, formats.of(part)))
+        elif offload in ("sequential", "group"):
+            if part in working:
+                size_of = _largest_block if offload == "group" else _largest_layer
+                found.append(size_of(part, formats.of(part)))
+            found += _tables(part, formats.of(part))  # buffers stay on the device unless told otherwise
     return tuple(found)
 
 
@@ -149,6 +157,23 @@ def _largest_layer(part: PipelineNetwork, weight_format: WeightFormat) -> Compon
     layer = aligned(size, ALLOCATION_BYTES)
     return Component(
         "weights", name, layer, "largest_layer_bytes", (("largest_layer_bytes", layer),), "modelled"
+    )
+
+
+def _largest_block(part: PipelineNetwork, weight_format: WeightFormat) -> Component:
+    """Return the largest block of layers that come and go together; a network known by size has none."""
+    if isinstance(part.network, UnknownNetwork):
+        return _largest_layer(part, weight_format)
+    blocks = [group for group in network_inventory(part).groups if group.n_copies > 1]
+    if not blocks:
+        return _largest_layer(part, weight_format)
+    sizes = [
+        sum(aligned(stored_bytes(tensor, storage_of(tensor, weight_format)), ALLOCATION_BYTES) for tensor in block.tensors)
+        for block in blocks
+    ]
+    block = max(sizes)
+    return Component(
+        "weights", f"{part.name}, one block", block, "largest_block_bytes", (("largest_block_bytes", block),), "modelled"
     )
 
 

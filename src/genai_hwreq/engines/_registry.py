@@ -32,6 +32,8 @@ ENGINES: dict[str, str] = {
     "autoawq": "autoawq:AutoAWQ",
     "autogptq": "autogptq:AutoGPTQ",
     "diffusers": "diffusers:Diffusers",
+    "sd-webui": "sd_webui:SdWebui",
+    "comfyui": "comfyui:ComfyUI",
     "transformers-speech": "transformers_speech:TransformersSpeech",
     "whisper.cpp": "whisper_cpp:WhisperCpp",
     "faster-whisper": "faster_whisper:FasterWhisper",

@@ -68,7 +68,7 @@ def training_memory(request: Request, habits: Habits) -> Memory:
     assert isinstance(weight_format, WeightFormat)
     plan = make_plan(request, habits)
     states = make_states(model, weight_format, plan)
-    moments = step_moments(model.decoder, plan, states.gradient_bytes)
+    moments = step_moments(model.decoder, plan, states.gradient_bytes if plan.keeps_gradients else 0)
     phases = _Phases(model, plan, states, moments).phases()
     devices = tuple(DeviceMemory(name=f"gpu:{index}", phases=phases) for index in range(plan.n_devices))
     weights = weights_component(model_inventory(model), weight_format, 1, "file", "weight files")
@@ -113,8 +113,7 @@ class _Phases:
         return Phase(name=name, components=(*resting, *(part for part in working if part.bytes), *spare))
 
     def _gradients(self, whole: int) -> Component:
-        rule_keeps = not (self.plan.training.optimizer_in_backward or self.plan.training.optimizer == "lomo")
-        size = min(whole, self.states.gradient_bytes) if rule_keeps else 0
+        size = whole if self.plan.keeps_gradients else 0
         sharded = self.plan.sharding.stage != "none" and self.plan.data_ranks > 1
         high = max(size, self.states.whole_gradient_bytes) if sharded and size else size
         inputs: Inputs = (("gradient_bytes", size),)

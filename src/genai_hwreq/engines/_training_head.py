@@ -136,9 +136,11 @@ class _HeadWriter(Writer):
         request, vocab = self.request, self.request.vocab_size
         logits = self.linear(normed, request.hidden_dim, vocab, "lm_head", out_name="logits")
         piece = ceil_div(vocab * _FP32, request.n_chunks)
-        if request.compiled:  # one kernel reads the logits again instead of keeping their probabilities
+        if request.compiled:  # one kernel makes each piece's gradient where its logits were
             work = Value("one piece in 32 bit", 2 * piece)
-            self.tape.add(Node("loss", (logits,), Value("loss"), (logits,), forward_temporary=work))
+            self.tape.add(
+                Node("loss", (logits,), Value("loss"), forward_temporary=work, backward_temporary=work)
+            )
             return
         work = Value("one piece in 32 bit", piece)
         chances = self.value("log probabilities", vocab, _FP32)

@@ -47,6 +47,9 @@ class LayerRequest:
     eager: bool
     """Whether attention keeps all scores."""
 
+    unfused: bool = False
+    """Whether PyTorch's own choice of attention falls back on 32-bit products that keep all scores."""
+
     types: Arithmetic
     """Types of the step."""
 
@@ -195,6 +198,8 @@ class _LayerWriter(FeedForwardWriter):
         operands = (query, key, value)
         if self.request.eager:
             return self._eager(operands, out, attention, tokens)
+        if self.request.unfused and class_traits(self.request.model_type).multi_query_unfused:
+            return self._unfused(operands, out, attention, tokens)
         row = attention.n_heads * _FP32
         kept: tuple[Value, ...] = (query, key, kept_value, out, Value("log-sum-exp", row))
         if fused is not None and class_traits(self.request.model_type).positions != "rotary":
@@ -233,6 +238,19 @@ class _LayerWriter(FeedForwardWriter):
         mixed = self.tape.add(Node("mix", (soft, operands[2]), out, (soft, kept_value)))
         copied = self.value("attention output", attention.output_dim, compute)
         return self.tape.add(Node("copy", (mixed,), copied))
+
+    def _unfused(
+        self, operands: tuple[Value, Value, Value], out: Value, attention: Attention, tokens: int
+    ) -> Value:
+        wide = [self.cast(operand, _FP32, "attention's operands in 32 bit") for operand in operands]
+        scores = self.value("attention weights in 32 bit", attention.n_heads * tokens, _FP32)
+        soft = self.tape.add(
+            Node("scores", (wide[0], wide[1]), scores, (wide[0], wide[1], scores), backward_temporary=scores)
+        )
+        mixed = self.tape.add(
+            Node("mix", (soft, wide[2]), self.value("mixed", attention.output_dim, _FP32), (soft, wide[2]))
+        )
+        return self.tape.add(Node("cast", (mixed,), out))
 
     def _latent(self, source: Value, width: int, attention: LatentAttention) -> Value:
         if attention.q_lora_rank:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from genai_hwreq.engines._tape import Replay
 from genai_hwreq.engines._training_head import HeadRequest, head_replay
@@ -43,7 +43,7 @@ class Live:
     """The same of the head: logits, their copies and their gradients."""
 
     gradient_bytes: int = 0
-    """Gradients of weights made so far, before they are shared out."""
+    """Gradients of weights made so far, of this device's share."""
 
     @property
     def total_bytes(self) -> int:
@@ -66,7 +66,7 @@ class StepMoments:
 
 
 def step_moments(network: Transformer, plan: Plan, gradient_bytes: int) -> StepMoments:
-    """Work out the fullest moments; `gradient_bytes` are the gradients of all that is trained."""
+    """Work out the fullest moments; `gradient_bytes` are the most that a device keeps of weights' gradients."""
     runs = _runs(network, plan)
     head = _head(network, plan)
     kept = sum(count * each for count, _, each in runs)
@@ -88,7 +88,8 @@ def step_moments(network: Transformer, plan: Plan, gradient_bytes: int) -> StepM
     ]
     candidates += _layer_moments(runs, head, held, plan)
     candidates.append(_embedding_moment(network, plan, held, gradient_bytes))
-    return StepMoments(forward=forward, backward=max(candidates, key=_total), replays=runs)
+    held_back = [evolve(live, gradient_bytes=min(live.gradient_bytes, gradient_bytes)) for live in candidates]
+    return StepMoments(forward=forward, backward=max(held_back, key=_total), replays=runs)
 
 
 def _total(live: Live) -> int:
@@ -102,7 +103,7 @@ def _runs(network: Transformer, plan: Plan) -> tuple[tuple[int, Replay, int], ..
     for run in network.layers:
         request = LayerRequest(
             layer=run.layer, model_type=network.model_type, hidden_dim=network.hidden_dim, n_tokens=plan.n_tokens,
-            sequence_tokens=plan.training.sequence_tokens, eager=plan.training.attention == "eager", types=plan.types,
+            sequence_tokens=plan.training.sequence_tokens, eager=plan.training.attention == "eager", unfused=plan.training.attention == "sdpa", types=plan.types,
         )  # fmt: skip
         replay = layer_replay(request)
         each = replay.saved_bytes

@@ -13,6 +13,7 @@ from genai_hwreq.engines._training_head import Logits
 from genai_hwreq.engines._training_writer import Arithmetic
 from genai_hwreq.estimates import Assumption
 from genai_hwreq.formats import PlainType, WeightFormat
+from genai_hwreq.formulas.optimizer import OPTIMIZER_RULES
 from genai_hwreq.placement import Sharding
 from genai_hwreq.training import Checkpointing, Lora, Loss, Precision, Training
 
@@ -71,6 +72,9 @@ class Habits:
     master_weights: bool = False
     """Whether a 16-bit run always keeps a 32-bit copy of what is trained (DeepSpeed)."""
 
+    activation_offload: bool = False
+    """Whether kept activations wait in host memory where layers are checkpointed (Unsloth)."""
+
     keeps_quantized_inputs: bool = False
     """Whether products with quantised weights keep their inputs although the weights are frozen (bitsandbytes
     before 0.43)."""
@@ -95,6 +99,11 @@ class Habits:
 
     shares_optimizer: bool = False
     """Whether data-parallel ranks share out optimizer states where nothing is said (Megatron)."""
+
+    block_quarter_bytes: int = 17
+    """Quarters of a byte, in 16 bit, that a block of an image or video model keeps for each element its matrices put
+    out: the output itself, and its share of inputs and normed rows. Fitted on CogVideoX-2b without checkpointing
+    (finetrainers' table, 2024)."""
 
     bucket_bytes: int = 0
     """Buffers that gather gradients or weights for communication."""
@@ -130,11 +139,22 @@ class Plan:
         return max(1, self.n_devices // fixed)
 
     @property
+    def keeps_gradients(self) -> bool:
+        """Whether gradients wait for the optimizer's step."""
+        rule = OPTIMIZER_RULES[self.training.optimizer or "adamw"]
+        return rule.keeps_gradients and not self.training.optimizer_in_backward
+
+    @property
     def n_tokens(self) -> int:
-        """Tokens of one step on one device; sequence parallelism shares them out with the tensors."""
+        """Tokens of one step on one device.
+
+        Where there is a reference, a chosen and a rejected answer pass; sequence parallelism shares tokens out with
+        the tensors.
+        """
         sharding = self.sharding
         spread = sharding.context_parallel * sharding.tensor_parallel
-        return max(1, self.training.micro_batch * self.training.sequence_tokens // spread)
+        answers = 2 if self.training.method.with_reference else 1
+        return max(1, answers * self.training.micro_batch * self.training.sequence_tokens // spread)
 
     @property
     def lora(self) -> Lora | None:
@@ -156,6 +176,8 @@ def make_plan(request: Request, habits: Habits) -> Plan:
         for name, value in open_settings.items()
     )
     filled = evolve(training, **open_settings)
+    if habits.activation_offload and filled.gradient_checkpointing == "full":
+        filled = evolve(filled, activation_offload=True)
     if habits.master_weights and filled.precision in ("bf16", "fp16"):
         filled = evolve(filled, precision="bf16-master")
     return Plan(

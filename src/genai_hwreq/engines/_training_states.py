@@ -25,6 +25,7 @@ from genai_hwreq.formulas.sharding import SHARE, share_bytes
 from genai_hwreq.formulas.weights import aligned
 from genai_hwreq.models import Tensor, TransformerModel, model_inventory
 from genai_hwreq.models._tensor import MATRIX_ROLES
+from genai_hwreq.training import Full
 
 if TYPE_CHECKING:
     from genai_hwreq.engines._training_plan import Plan
@@ -75,10 +76,14 @@ def states_of(whole: Component, tensors: tuple[tuple[Tensor, int], ...], plan: P
     """Work out states from stored weights and the tensors that are trained; `parts` devices share each of both."""
     weights = [whole]
     element = plan.types.adapter_bytes if plan.lora else plan.types.weight_bytes
+    if isinstance(plan.training.method, Full) and plan.training.method.with_reference:
+        weights.append(_named(whole, "reference model"))
     if plan.lora:
         weights.append(_plain_sum("weights", "adapters", tensors, element))
     rule = OPTIMIZER_RULES[plan.training.optimizer or "adamw"]
-    optimizer = _optimizer(tensors, rule, element, master=plan.training.precision == "bf16-master")
+    optimizer = _optimizer(
+        tensors, rule, element, master=plan.training.precision == "bf16-master" and rule.keeps_gradients
+    )
     trained = sum(
         copies * aligned(tensor.n_elements * element, ALLOCATION_BYTES) for tensor, copies in tensors
     )
@@ -161,6 +166,10 @@ def _shared(
         step_bytes=share_bytes(step, by_states),
         trained_bytes=share_bytes(trained, by_weights),
     )
+
+
+def _named(part: Component, name: str) -> Component:
+    return Component(part.kind, name, part.bytes, part.formula, part.inputs, part.basis, part.source)
 
 
 def _share(part: Component, n_ranks: int) -> Component:

@@ -31,14 +31,14 @@ def gathered_component(network: Transformer, plan: Plan) -> tuple[Component, ...
     unit = largest * element // parts
     root_bytes = root * element // parts
     units = plan.habits.prefetched_units
-    gradient = unit if plan.types.trains_weights else 0
+    gradient = unit + root_bytes if plan.types.trains_weights else 0
     size = gathered_bytes(units, unit, root_bytes) + gradient
     inputs = (
         ("n_units", units),
         ("unit_bytes", unit),
         ("root_bytes", root_bytes),
-        ("unit_gradient_bytes", gradient),
+        ("whole_gradient_bytes", gradient),
     )
     interval = ByteRange(unit, size, size + unit + root_bytes)
-    text = f"{GATHERED_UNITS} + unit_gradient_bytes"
+    text = f"{GATHERED_UNITS} + whole_gradient_bytes"
     return (Component("weights", "gathered units", size, text, inputs, "modelled", None, interval),)

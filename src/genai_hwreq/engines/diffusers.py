@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from genai_hwreq.engines._diffusers_passes import encode_components, working_components
 from genai_hwreq.engines._passes import MediaPass
@@ -68,6 +68,9 @@ class Diffusers:
 
     enable_sequential_cpu_offload: bool = False
     """Whether single layers wait in host memory until they are called."""
+
+    enable_group_offload: bool = False
+    """Whether blocks of layers wait in host memory until they are called."""
 
     enable_vae_slicing: bool = False
     """Whether images are decoded one by one."""
@@ -130,6 +133,8 @@ class Diffusers:
     def _offload(self, placement: Placement) -> Offload:
         if self.enable_sequential_cpu_offload:
             return "sequential"
+        if self.enable_group_offload:
+            return "group"
         return "model" if self.enable_model_cpu_offload else placement.offload
 
     def _run(self, model: Pipeline, workload: ImageGeneration | VideoGeneration, formats: Formats) -> MediaPass:
@@ -164,10 +169,23 @@ class Diffusers:
         phases = [Phase(name="load", components=(*loaded, context_component()))]
         for name, part in _named(model.networks):
             weights = resident_weights(model.networks, _at_work(model, part, offload), offload, formats)
+            here = run if offload == "none" else evolve(run, freed_bytes=_freed(model, part, run, formats))
             if self.encode_input and part.role == "vae":
-                phases.insert(1, _device_phase("vae_encode", weights, encode_components(part, run), run))
-            phases.append(_device_phase(name, weights, working_components(part, run), run))
+                phases.insert(1, _device_phase("vae_encode", weights, encode_components(part, here), run))
+            phases.append(_device_phase(name, weights, working_components(part, here), run))
         return tuple(phases)
+
+
+def _freed(model: Pipeline, part: PipelineNetwork, run: MediaPass, formats: Formats) -> int:
+    """Return what networks that are not at work leave, less what the allocator would hold spare of it."""
+    whole = resident_weights(model.networks, (part,), "none", formats)
+    stays = resident_weights(model.networks, _at_work(model, part, "model"), "model", formats)
+    left = sum(weight.bytes for weight in whole) - sum(weight.bytes for weight in stays)
+    return max(0, left * 100 // (100 + _spare_percent(run)) - 1)  # a byte for the spare memory's rounding
+
+
+def _spare_percent(run: MediaPass) -> int:
+    return _SPARE_PERCENT if run.n_frames == 1 else _VIDEO_SPARE_PERCENT
 
 
 def _is_fp16(weight_format: WeightFormat) -> bool:
@@ -178,8 +196,8 @@ def _is_fp16(weight_format: WeightFormat) -> bool:
 def _device_phase(
     name: str, weights: tuple[Component, ...], working: tuple[Component, ...], run: MediaPass
 ) -> Phase:
-    percent = _SPARE_PERCENT if run.n_frames == 1 else _VIDEO_SPARE_PERCENT
-    return Phase(name=name, components=(*weights, *working, *_spare(working, percent), context_component()))
+    spare = _spare(working, _spare_percent(run))
+    return Phase(name=name, components=(*weights, *working, *spare, context_component()))
 
 
 def _at_work(model: Pipeline, part: PipelineNetwork, offload: Offload) -> tuple[PipelineNetwork, ...]:

@@ -24,8 +24,15 @@ from genai_hwreq.workloads import Generation, Training
 __all__ = ["LitGPT"]
 
 _TRAINING_HABITS = Habits(
-    optimizer="adamw", precision="bf16", gradient_checkpointing="none", adapter_bytes=2, logits="held",
-    keeps_quantized_inputs=True, joined_queries=True, adapter_dropout=True, high_percent=180,
+    optimizer="adamw",
+    precision="bf16",
+    gradient_checkpointing="none",
+    adapter_bytes=2,
+    logits="held",
+    keeps_quantized_inputs=True,
+    joined_queries=True,
+    adapter_dropout=True,
+    high_percent=180,
 )
 """Fine-tuning in pure bf16, adapters too, without checkpointing.
 
@@ -71,7 +78,9 @@ class LitGPT:
         weights = weights_component(model_inventory(held), weight_format, 512)
         cache = cache_component(model.decoder, workload.batch_size, workload.context_tokens, self.kv_cache)
         head = (_whole_head(model.decoder),) if quantised else ()
-        workspace = part("compute_buffer", "cuBLAS workspace", 8 * MIB, "workspace_bytes", (("workspace_bytes", 8 * MIB),))
+        workspace = part(
+            "compute_buffer", "cuBLAS workspace", 8 * MIB, "workspace_bytes", (("workspace_bytes", 8 * MIB),)
+        )
         phases = [Phase(name="load", components=(weights, system_component()))]
         for name, passed in (("prefill", workload.prompt_tokens), ("decode", 1)):
             working = working_components(

@@ -11,7 +11,7 @@ from attrs import frozen
 
 from genai_hwreq.engines._held import Pass
 from genai_hwreq.engines._moments_inputs import windows
-from genai_hwreq.engines._protocol import Memory, Request
+from genai_hwreq.engines._protocol import Engine, Memory, Request
 from genai_hwreq.engines._runtime import context_component, workspace_bytes
 from genai_hwreq.engines._transformers_caches import cache_components
 from genai_hwreq.engines._transformers_passes import pass_components
@@ -29,7 +29,7 @@ from genai_hwreq.estimates import Assumption, Component, DeviceMemory, Phase
 from genai_hwreq.formats import PlainType, RecipeFormat, WeightFormat
 from genai_hwreq.models import TransformerModel, model_inventory
 from genai_hwreq.ranges import ByteRange
-from genai_hwreq.workloads import Generation
+from genai_hwreq.workloads import Generation, Training
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,6 +77,8 @@ class Transformers:
 
     def refuses(self, request: Request) -> str | None:
         """Say why this cannot be run, or `None` where it can."""
+        if isinstance(request.workload, Training):
+            return _trainer().refuses(request)
         if not isinstance(request.model, TransformerModel):
             return "only transformer models are; an image pipeline runs on diffusers"
         if not isinstance(request.workload, Generation):
@@ -92,6 +94,8 @@ class Transformers:
 
     def memory(self, request: Request) -> Memory:
         """Turn a request into memory, phase by phase, device by device."""
+        if isinstance(request.workload, Training):
+            return _trainer().memory(request)
         model, workload = request.model, request.workload
         assert isinstance(model, TransformerModel)
         assert isinstance(workload, Generation)
@@ -211,6 +215,13 @@ class Transformers:
         )
 
 
+def _trainer() -> Engine:
+    """Return the library's `Trainer`, which runs everything that learns."""
+    from genai_hwreq.engines._trainer import Trainer  # noqa: PLC0415  (text generation does without)
+
+    return Trainer()
+
+
 def _refused_format(weight_format: Format) -> str | None:
     if isinstance(weight_format, RecipeFormat):
         return f"{weight_format.id} is a GGUF file type, which it unpacks; pass precision='bf16' for what it then holds"
@@ -249,7 +260,7 @@ def _spare(working: tuple[Component, ...]) -> Component:
         size,
         "working_bytes * spare_percent // 100",
         inputs,
-        "fitted",
+        "assumed",
         None,
         interval,
     )

@@ -36,4 +36,6 @@ class Unsloth(TrainingEngine):
         loss="cce",
         adapter_bytes=4,
         fused_kernels=True,
+        activation_offload=True,
+        high_percent=300,
     )

@@ -66,7 +66,7 @@ def token_bytes(  # noqa: PLR0913  (what a moment grows with)
         ...     per_token=12 * 1152 + 16,
         ...     per_text_token=4096 + 1152,
         ... )
-        229277696
+        229273600
 
     """
     own = image_tokens * (per_token * element_bytes + 4 * fp32_per_token)

@@ -8,7 +8,7 @@ TEXT_ENCODE = "batch_size * text_tokens * ((n_layers + 2) * hidden_dim + n_wide 
 """What `text_encode_bytes` computes."""
 
 BIASED = (
-    "n_tables * n_heads * text_tokens ** 2 * element_bytes"
+    "n_tables * n_heads * text_tokens * text_tokens * element_bytes"
     " + batch_size * text_tokens * (half_elements * element_bytes + 4 * fp32_elements)"
 )
 """What `biased_bytes` computes."""

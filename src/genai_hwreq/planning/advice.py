@@ -15,6 +15,7 @@ from genai_hwreq.estimation import estimate_vram, resolved
 from genai_hwreq.models import HostedModel
 from genai_hwreq.planning._changes import changes
 from genai_hwreq.planning._options import Option, Question
+from genai_hwreq.planning.fit import fit_on
 from genai_hwreq.units import format_bytes
 
 if TYPE_CHECKING:
@@ -116,16 +117,19 @@ def advise(
     estimate = estimate_vram(
         model, workload, precision=precision, engine=engine, placement=placement, **shortcuts
     )
-    request, runner = resolved(model, workload, precision, engine, placement, shortcuts, [])
+    device = get_accelerator(on) if isinstance(on, str) else on
+    fit = fit_on(estimate.vram_range, device, display_reserved_bytes=display_reserved_bytes)
+    asked = Option(kind="as asked", change="as asked", gives_up="Nothing.", estimate=estimate, fit=fit)
+    if asked.verdict == "fits":
+        return Advice(asked=asked, options=(asked,))
+    found = resolved(model, workload, precision, engine, placement, shortcuts, [])
+    assert not isinstance(found, HostedModel)  # which needs nothing, and so fits
     question = Question(
         model=model,
-        request=request,
-        engine=runner,
-        device=get_accelerator(on) if isinstance(on, str) else on,
+        request=found[0],
+        engine=found[1],
+        device=device,
         display_reserved_bytes=display_reserved_bytes,
         estimate=estimate,
     )
-    asked = question.option("as asked", "as asked", "Nothing.", estimate)
-    if asked.verdict == "fits":
-        return Advice(asked=asked, options=(asked,))
-    return Advice(asked=asked, options=((asked,) if asked.fit.fits else ()) + tuple(changes(question)))
+    return Advice(asked=asked, options=((asked,) if fit.fits else ()) + tuple(changes(question)))

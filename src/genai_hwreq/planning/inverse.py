@@ -6,7 +6,7 @@ Next: advice.
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal, TypedDict, Unpack
 
 from attrs import field, frozen
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from genai_hwreq.models import Model
     from genai_hwreq.placement import Placement
 
-__all__ = ["Limit", "MaxBatch", "MaxContext", "max_batch", "max_context"]
+__all__ = ["Limit", "MaxBatch", "MaxContext", "Shape", "max_batch", "max_context"]
 
 Limit = Literal["memory", "model", "search"]
 """What ends it: one more does not fit; the model was not made for more; nothing up to where the search ends."""
@@ -37,6 +37,25 @@ _LONGEST_CONTEXT = 2**24
 
 _LARGEST_BATCH = 2**16
 """Sequences at which the search ends."""
+
+
+class Shape(TypedDict, total=False):
+    """Keywords that describe one sequence or image."""
+
+    context_tokens: int
+    """Prompt and generated tokens together, at the end."""
+
+    new_tokens: int
+    """How many of them are generated."""
+
+    width_px: int
+    """Width of an image."""
+
+    height_px: int
+    """Height of an image."""
+
+    n_frames: int
+    """Frames of a video."""
 
 
 @frozen(kw_only=True)
@@ -152,12 +171,8 @@ def max_batch(
     precision: str | Format | None = None,
     engine: str | Engine | None = None,
     placement: Placement | None = None,
-    context_tokens: int | None = None,
-    new_tokens: int | None = None,
-    width_px: int | None = None,
-    height_px: int | None = None,
-    n_frames: int | None = None,
     display_reserved_bytes: int = 0,
+    **shape: Unpack[Shape],
 ) -> MaxBatch:
     """Find how many sequences or images a device holds at once.
 
@@ -167,12 +182,8 @@ def max_batch(
         precision: weight format or recipe; by default the model's native one.
         engine: the program that runs it; by default the usual one of the model's kind.
         placement: how the work is spread; by default one device.
-        context_tokens: prompt and generated tokens of each sequence.
-        new_tokens: how many of them are generated.
-        width_px: width of an image.
-        height_px: height of an image.
-        n_frames: frames of a video.
         display_reserved_bytes: memory of the device that a screen or another program keeps.
+        **shape: what each of them is: `context_tokens`, `new_tokens`, `width_px`, `height_px`, `n_frames`.
 
     Raises:
         UnknownNameError: when a name is not known; close names are suggested.
@@ -184,12 +195,6 @@ def max_batch(
         True
 
     """
-    named = {
-        "context_tokens": context_tokens, "new_tokens": new_tokens,
-        "width_px": width_px, "height_px": height_px, "n_frames": n_frames,
-    }  # fmt: skip
-    shape: Any = {name: value for name, value in named.items() if value is not None}
-
     @cache
     def tried(size: int) -> _Trial:
         estimate = estimate_vram(

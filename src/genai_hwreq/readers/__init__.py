@@ -3,41 +3,63 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from genai_hwreq.errors import ConfigurationError, FileFormatError
 from genai_hwreq.readers.hf_config import read_config
 
 if TYPE_CHECKING:
     from genai_hwreq.models import TransformerModel
+    from genai_hwreq.readers._weight_files import StoredTensor
+    from genai_hwreq.readers.gguf import GgufHeader, LongList, read_gguf_header
+    from genai_hwreq.readers.safetensors import read_safetensors_header
 
-__all__ = ["read_config", "read_model"]
-
-_LARGEST_CONFIG_BYTES = 16 * 2**20
-"""Real configurations have some kilobytes."""
+__all__ = [
+    "GgufHeader",
+    "LongList",
+    "StoredTensor",
+    "read_config",
+    "read_gguf_header",
+    "read_model",
+    "read_safetensors_header",
+]
 
 
 def read_model(path: str | Path) -> TransformerModel:
-    """Read a model from a Hub-style `config.json`.
+    """Read a model from a file or folder; of weight files, nothing but the header is read.
+
+    Args:
+        path: a Hub-style `config.json`; a `*.safetensors` file or the `*.safetensors.index.json` of several, with
+            the `config.json` beside it; a `*.gguf` file; or a folder that holds one of these.
+
+    Returns:
+        The model. Its `native_format` is the format the weights are stored in, its identity's note says what is
+        stored. The name says what kind of file it is: any that ends in none of these is taken for a configuration.
 
     Raises:
-        FileFormatError: when the file cannot be read, is not JSON, or is too large to be a configuration.
-        ConfigurationError: when a field is missing, of the wrong type or out of range.
+        FileFormatError: when a file cannot be read, is damaged or claims what it does not hold, when its
+            architecture is not known, or when the weights are not those of the architecture.
+        ConfigurationError: when a field of a configuration is missing, of the wrong type or out of range.
+        MissingFactError: when safetensors have no `config.json` beside them.
     """
-    import json  # noqa: PLC0415  (only files need it)
+    from genai_hwreq.readers._checkpoints import read_model_file  # noqa: PLC0415  (only files need it)
 
-    try:
-        with Path(path).open("rb") as stream:
-            data = stream.read(_LARGEST_CONFIG_BYTES + 1)
-    except OSError as error:
-        raise FileFormatError(str(path), f"cannot be read: {error.strerror}") from error
-    if len(data) > _LARGEST_CONFIG_BYTES:
-        raise FileFormatError(str(path), f"larger than {_LARGEST_CONFIG_BYTES} bytes; expected a config.json")
-    try:
-        config = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise FileFormatError(str(path), f"is not JSON: {error}; expected a config.json") from error
-    if not isinstance(config, dict):
-        msg = f"{path} holds a {type(config).__name__}; expected an object with a model_type"
-        raise ConfigurationError(msg)
-    return read_config(config)
+    return read_model_file(Path(path))
+
+
+_HOMES = {
+    "StoredTensor": "_weight_files",
+    "GgufHeader": "gguf",
+    "LongList": "gguf",
+    "read_gguf_header": "gguf",
+    "read_safetensors_header": "safetensors",
+}
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401  (records and functions)
+    """Load what reads weight files when it is first asked for."""
+    if name not in _HOMES:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    from importlib import import_module  # noqa: PLC0415
+
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

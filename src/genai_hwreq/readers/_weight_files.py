@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["MOST_TENSORS", "StoredTensor", "opened", "read_whole", "refuse_repeated"]
+__all__ = ["MOST_TENSORS", "StoredTensor", "opened", "read_whole", "refuse_repeated", "shown"]
 
-MOST_TENSORS = 2**17
+MOST_TENSORS = 2**16
 """Tensors of one file; the largest published ones have some ten thousand."""
 
 
@@ -47,6 +47,8 @@ def opened(path: Path) -> Iterator[tuple[BinaryIO, int]]:
     Raises:
         FileFormatError: when it cannot be read, or is a pipe, a device or a folder, which might never end.
     """
+    if "\0" in str(path):
+        raise FileFormatError(repr(str(path)), "is no path: it holds a null character")
     try:
         if not S_ISREG(path.stat().st_mode):
             raise FileFormatError(str(path), "is not a plain file; expected a file with weights or a configuration")
@@ -70,5 +72,13 @@ def refuse_repeated(path: Path, tensors: list[StoredTensor]) -> None:
     seen: set[str] = set()
     for tensor in tensors:
         if tensor.name in seen:
-            raise FileFormatError(str(path), f"holds two tensors named {tensor.name!r}; expected each name once")
+            raise FileFormatError(str(path), f"holds two tensors named {shown(tensor.name)}; expected each name once")
         seen.add(tensor.name)
+
+
+def shown(name: str) -> str:
+    """Return a name from a file as an error repeats it: in quotes, and no more of it than can be read."""
+    return repr(name[:_SHOWN_CHARACTERS])
+
+
+_SHOWN_CHARACTERS = 80

@@ -26,7 +26,7 @@ from genai_hwreq.models import (
 )
 from genai_hwreq.models._tensor import matrix
 from genai_hwreq.readers.diffusers import NETWORKS, reader_of
-from genai_hwreq.readers.diffusers._adapters import controlnet
+from genai_hwreq.readers.diffusers._adapters import controlnet, motion_unet
 from genai_hwreq.readers.diffusers._parts import embedding
 from genai_hwreq.readers.hf_config import read_config
 from genai_hwreq.readers.hf_config._fields import Fields
@@ -65,10 +65,12 @@ def read_network(config: Mapping[str, Any]) -> Transformer | UNet | Autoencoder 
         return read_config(config).decoder
     if name == "ControlNetModel":
         return controlnet(fields, _unet(fields))
+    if name == "UNetMotionModel":
+        return motion_unet(fields, _unet(_without_motion(fields)))
     reader = reader_of(name)
     if reader is not None:
         return reader(fields)
-    known = ", ".join(("UNet2DConditionModel", "ControlNetModel", "AutoencoderKL", *NETWORKS))
+    known = ", ".join(("UNet2DConditionModel", "ControlNetModel", "UNetMotionModel", "AutoencoderKL", *NETWORKS))
     msg = f"_class_name {name!r} is not known; known are {known}"
     raise ConfigurationError(msg, field="_class_name")
 
@@ -128,6 +130,15 @@ def _unet(fields: Fields) -> UNet:
         upcast_attention=fields.flag("upcast_attention", default=False),
         conditions=_conditions(fields, widths[0]),
     )
+
+
+def _without_motion(fields: Fields) -> Fields:
+    """Return the configuration of the image UNet inside a UNet with motion modules."""
+    kinds = fields.items("down_block_types")
+    if kinds is None:
+        return fields
+    plain = [str(kind).replace("BlockMotion", "Block2D") for kind in kinds]
+    return Fields({**fields.config, "down_block_types": plain})
 
 
 def _refuse_variants(fields: Fields) -> None:

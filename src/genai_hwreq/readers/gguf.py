@@ -17,7 +17,7 @@ from attrs import frozen
 
 from genai_hwreq.errors import FileFormatError
 from genai_hwreq.readers._ggml_types import TENSOR_TYPES
-from genai_hwreq.readers._weight_files import MOST_TENSORS, StoredTensor, opened, refuse_repeated
+from genai_hwreq.readers._weight_files import MOST_TENSORS, StoredTensor, opened, refuse_repeated, shown
 
 __all__ = ["GgufHeader", "LongList", "Value", "read_gguf_header"]
 
@@ -27,7 +27,7 @@ _MOST_HEADER_BYTES = 128 * 2**20
 _MOST_ENTRIES = 2**14
 _MOST_KEY_BYTES = 2**16 - 1
 _MOST_STRING_BYTES = 2**22
-_MOST_ITEMS = 2**22
+_MOST_ITEMS = 2**21
 """Items of all lists together; the largest tokenizers have less than a million tokens and merges."""
 
 _MOST_KEPT = 4096
@@ -148,8 +148,8 @@ def _metadata(cursor: _Cursor, n_entries: int) -> dict[str, Value]:
     for _ in range(n_entries):
         key = cursor.text("a metadata key", _MOST_KEY_BYTES)
         if key in found:
-            cursor.refuse(f"holds two metadata entries named {key[:80]!r}; expected each key once")
-        what = f"the value of {key[:80]!r}"
+            cursor.refuse(f"holds two metadata entries named {shown(key)}; expected each key once")
+        what = f"the value of {shown(key)}"
         kind = int(cursor.number("I", what))
         found[key] = _list(cursor, what) if kind == _LIST else _scalar(cursor, kind, what)
     return found
@@ -182,7 +182,7 @@ def _list(cursor: _Cursor, what: str) -> tuple[int | float | bool, ...] | LongLi
 def _tensor(cursor: _Cursor) -> tuple[int, StoredTensor]:
     """Return the next tensor and where its bytes begin after the header."""
     name = cursor.text("a tensor's name", _MOST_KEY_BYTES)
-    what = f"tensor {name[:80]!r}"
+    what = f"tensor {shown(name)}"
     n_dimensions = cursor.count("I", f"the number of dimensions of {what}", _MOST_DIMENSIONS)
     shape = tuple(int(cursor.number("Q", what)) for _ in range(n_dimensions))[::-1]
     kind, offset = int(cursor.number("I", what)), int(cursor.number("Q", what))
@@ -199,7 +199,7 @@ def _tensor(cursor: _Cursor) -> tuple[int, StoredTensor]:
 def _alignment(cursor: _Cursor, metadata: Mapping[str, Value]) -> int:
     value = metadata.get("general.alignment", _USUAL_ALIGNMENT)
     if type(value) is not int or not 1 <= value <= _MOST_ALIGNMENT or value & (value - 1):
-        cursor.refuse(f"has an alignment of {value!r}; expected a power of two up to {_MOST_ALIGNMENT}")
+        cursor.refuse(f"has an alignment of {shown(str(value))}; expected a power of two up to {_MOST_ALIGNMENT}")
     return value
 
 
@@ -210,8 +210,8 @@ def _refuse_escapes(cursor: _Cursor, found: list[tuple[int, StoredTensor]], alig
     for offset, tensor in sorted(found, key=lambda entry: entry[0]):
         if offset < end or offset % alignment:
             fault = "overlaps another" if offset < end else f"is not at a multiple of {alignment}"
-            cursor.refuse(f"tensor {tensor.name[:80]!r} at byte {offset} of the weights {fault}")
+            cursor.refuse(f"tensor {shown(tensor.name)} at byte {offset} of the weights {fault}")
         end = offset + tensor.n_bytes
         if begin + end > cursor.size:
-            reason = f"tensor {tensor.name[:80]!r} ends at byte {begin + end} and the file at {cursor.size}"
+            reason = f"tensor {shown(tensor.name)} ends at byte {begin + end} and the file at {cursor.size}"
             cursor.refuse(f"{reason}; expected a file that was not cut")

@@ -13,7 +13,7 @@ from typing import Any
 
 from genai_hwreq.errors import FileFormatError
 from genai_hwreq.readers._json_objects import json_object
-from genai_hwreq.readers._weight_files import MOST_TENSORS, StoredTensor, opened, read_whole, refuse_repeated
+from genai_hwreq.readers._weight_files import MOST_TENSORS, StoredTensor, opened, read_whole, refuse_repeated, shown
 
 __all__ = ["INDEX_SUFFIX", "read_safetensors_header"]
 
@@ -36,6 +36,7 @@ _MOST_HEADER_BYTES = 32 * 2**20
 _MOST_INDEX_BYTES = 64 * 2**20
 _MOST_DIMENSIONS = 16
 _MOST_SHARDS = 4096
+_MOST_CHECKPOINT_TENSORS = 2**19
 _LARGEST = 2**60
 """No size, and no position in a file, comes near."""
 
@@ -83,7 +84,7 @@ def _tensors(path: Path, header: dict[str, Any], n_data_bytes: int) -> tuple[Sto
     for begin, tensor in entries:
         if begin != end:
             fault = "overlaps another" if begin < end else "leaves a gap before it"
-            raise FileFormatError(str(path), f"tensor {tensor.name!r} at byte {begin} {fault}; expected byte {end}")
+            raise FileFormatError(str(path), f"tensor {shown(tensor.name)} at byte {begin} {fault}; expected byte {end}")
         end = begin + tensor.n_bytes
     if end != n_data_bytes:
         reason = f"describes {end} bytes of tensors and holds {n_data_bytes}; expected a file that was not cut or altered"
@@ -97,14 +98,14 @@ def _position(entry: tuple[int, StoredTensor]) -> tuple[int, int]:
 
 def _entry(path: Path, name: str, entry: Any) -> tuple[int, StoredTensor]:  # noqa: ANN401  (as parsed)
     if not isinstance(entry, dict) or set(entry) != _ENTRY:
-        raise FileFormatError(str(path), f"tensor {name!r} is not described by dtype, shape and data_offsets")
+        raise FileFormatError(str(path), f"tensor {shown(name)} is not described by dtype, shape and data_offsets")
     dtype, shape = entry["dtype"], _sizes(path, name, "shape", entry["shape"])
     offsets = _sizes(path, name, "data_offsets", entry["data_offsets"])
     if not isinstance(dtype, str) or dtype not in _BITS:
-        raise FileFormatError(str(path), f"tensor {name!r} has type {str(dtype)[:40]!r}; known are {', '.join(_BITS)}")
+        raise FileFormatError(str(path), f"tensor {shown(name)} has type {str(dtype)[:40]!r}; known are {', '.join(_BITS)}")
     n_bits = prod(shape) * _BITS[dtype]
     if len(offsets) != 2 or n_bits % 8 or offsets[1] - offsets[0] != n_bits // 8:
-        reason = f"tensor {name!r} of {dtype} {shape} stands at {offsets}; expected {n_bits / 8:.15g} bytes"
+        reason = f"tensor {shown(name)} of {dtype} {shape} stands at {offsets}; expected {n_bits / 8:.15g} bytes"
         raise FileFormatError(str(path), reason)
     return offsets[0], StoredTensor(name=name, dtype=dtype, shape=shape, n_bytes=n_bits // 8)
 
@@ -114,7 +115,7 @@ def _sizes(path: Path, name: str, what: str, value: Any) -> tuple[int, ...]:  # 
         sizes = tuple(value)
         if all(type(size) is int and 0 <= size < _LARGEST for size in sizes) and prod(sizes or (1,)) < _LARGEST**2:
             return sizes
-    raise FileFormatError(str(path), f"tensor {name!r} has a {what} that is not a short list of whole numbers")
+    raise FileFormatError(str(path), f"tensor {shown(name)} has a {what} that is not a short list of whole numbers")
 
 
 # --- checkpoints of several files ---------------------------------------------------------------------
@@ -131,10 +132,10 @@ def _read_shards(index: Path) -> tuple[StoredTensor, ...]:
         held = {tensor.name for tensor in tensors}
         missing = next((name for name, place in names.items() if place == file and name not in held), None)
         if missing is not None:
-            raise FileFormatError(str(index), f"tensor {missing!r} is not in {file}; expected it there")
+            raise FileFormatError(str(index), f"tensor {shown(missing)} is not in {shown(file)}; expected it there")
         found += tensors
-        if len(found) > MOST_TENSORS * 8:
-            raise FileFormatError(str(index), f"describes more than {MOST_TENSORS * 8} tensors")
+        if len(found) > _MOST_CHECKPOINT_TENSORS:
+            raise FileFormatError(str(index), f"describes more than {_MOST_CHECKPOINT_TENSORS} tensors")
     refuse_repeated(index, found)
     return tuple(found)
 
@@ -147,7 +148,7 @@ def _weight_map(index: Path) -> dict[str, str]:
         raise FileFormatError(str(index), "has no weight_map; expected an object of tensor names and file names")
     strange = next((file for file in names.values() if not _is_plain_name(file)), None)
     if strange is not None:
-        raise FileFormatError(str(index), f"names {str(strange)[:80]!r}; expected *.safetensors beside the index")
+        raise FileFormatError(str(index), f"names {shown(str(strange))}; expected *.safetensors beside the index")
     return names
 
 

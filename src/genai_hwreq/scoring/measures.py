@@ -87,13 +87,20 @@ def _on_device(device: DeviceMemory, metric: str, kinds: frozenset[Kind], stage:
         msg = f"no {metric} is modelled on {device.name}"
         raise DeclinedError(msg)
     if metric == "activations":  # what is alive beside the states at the peak, not the most there ever is
-        return _of_kinds(max(phases, key=_allocated), kinds)
+        return _beside_states(device, max(phases, key=_allocated), kinds)
     figures = [_of_kinds(phase, kinds) for phase in phases]
     return ByteRange(
         max(span.low for span in figures),
         max(span.likely for span in figures),
         max(span.high for span in figures),
     )
+
+
+def _beside_states(device: DeviceMemory, peak: Phase, kinds: frozenset[Kind]) -> ByteRange:
+    """Return the peak less all states: gradients not made yet at the peak leave room for what is counted here."""
+    span = _of_kinds(peak, kinds)
+    unmade = max(phase.bytes_of("gradients") for phase in device.phases) - peak.bytes_of("gradients")
+    return ByteRange(*(max(0, bound - unmade) for bound in (span.low, span.likely, span.high)))
 
 
 def _phases(device: DeviceMemory, metric: str, stage: str | None) -> tuple[Phase, ...]:

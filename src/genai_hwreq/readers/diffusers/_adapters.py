@@ -8,23 +8,22 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from genai_hwreq.models import EnumeratedNetwork, FrameMoment, FrameWork, Tensor, UNet
+from genai_hwreq.models import EnumeratedNetwork, FrameMoment, FrameWork, LatentWork, Tensor, UNet
 from genai_hwreq.models._tensor import matrix
 from genai_hwreq.readers.diffusers._parts import (
-    attention,
-    feed_forward,
     group,
     linear,
     norm,
     patch_convolution,
 )
+from genai_hwreq.readers.diffusers._unets import across_frames
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from genai_hwreq.readers.hf_config._fields import Fields
 
-__all__ = ["controlnet", "mochi_autoencoder", "motion_adapter", "tiny_autoencoder"]
+__all__ = ["controlnet", "mochi_autoencoder", "motion_adapter", "motion_unet", "tiny_autoencoder"]
 
 Tensors = tuple[Tensor, ...]
 
@@ -49,6 +48,16 @@ def controlnet(fields: Fields, unet: UNet) -> EnumeratedNetwork:
     return EnumeratedNetwork(class_name="ControlNetModel", groups=group("layers", 1, stored))
 
 
+def motion_unet(fields: Fields, unet: UNet) -> EnumeratedNetwork:
+    """Read AnimateDiff's UNet: an image UNet with its motion modules."""
+    base = motion_adapter(fields)
+    return EnumeratedNetwork(
+        class_name="UNetMotionModel",
+        groups=(*group("layers", 1, unet.tensors()), *base.groups),
+        work=LatentWork(milli_per_position=26_020 * unet.levels[0].width),
+    )
+
+
 def motion_adapter(fields: Fields) -> EnumeratedNetwork:
     """Read AnimateDiff's motion modules: attention across frames after each residual block of a UNet."""
     widths = fields.counts("block_out_channels", minimum=1) or (320, 640, 1280, 1280)
@@ -57,30 +66,17 @@ def motion_adapter(fields: Fields) -> EnumeratedNetwork:
     stored: list[Tensor] = []
     for index, width in enumerate(widths):
         for block in range(n_blocks):
-            stored += _motion(f"down_blocks.{index}.motion_modules.{block}", width, depth)
+            stored += across_frames(f"down_blocks.{index}.motion_modules.{block}", width, width, depth)
         for block in range(n_blocks + 1):
-            stored += _motion(f"up_blocks.{index}.motion_modules.{block}", width, depth)
+            stored += across_frames(f"up_blocks.{index}.motion_modules.{block}", width, width, depth)
     if fields.flag("use_motion_mid_block", default=True):
         for block in range(fields.count("motion_mid_block_layers_per_block", default=1)):
             middle = fields.count("motion_transformer_layers_per_mid_block", default=1)
-            stored += _motion(f"mid_block.motion_modules.{block}", widths[-1], middle)
+            stored += across_frames(f"mid_block.motion_modules.{block}", widths[-1], widths[-1], middle)
     inputs = fields.optional_count("conv_in_channels")
     if inputs:
         stored += patch_convolution("conv_in", widths[0], inputs, 3, 3)
     return EnumeratedNetwork(class_name="MotionAdapter", groups=group("layers", 1, stored))
-
-
-def _motion(name: str, width: int, depth: int) -> Iterator[Tensor]:
-    yield from norm(f"{name}.norm", width, has_bias=True)
-    yield from linear(f"{name}.proj_in", width, width)
-    for index in range(depth):
-        block = f"{name}.transformer_blocks.{index}"
-        for number in (1, 2):
-            yield from norm(f"{block}.norm{number}", width, has_bias=True)
-            yield from attention(f"{block}.attn{number}", width, has_bias=False, output_bias=True)
-        yield from norm(f"{block}.norm3", width, has_bias=True)
-        yield from feed_forward(f"{block}.ff", width, 4 * width, gated=True)
-    yield from linear(f"{name}.proj_out", width, width)
 
 
 def mochi_autoencoder(fields: Fields) -> EnumeratedNetwork:

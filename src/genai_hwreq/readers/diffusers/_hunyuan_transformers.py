@@ -17,6 +17,7 @@ from genai_hwreq.readers.diffusers._parts import (
     linear,
     norm,
     patch_convolution,
+    raw,
     time_embedding,
 )
 from genai_hwreq.readers.diffusers._rotary_transformers import double_block, single_block
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from genai_hwreq.models import TensorGroup
     from genai_hwreq.readers.hf_config._fields import Fields
 
-__all__ = ["hunyuan_image", "hunyuan_video"]
+__all__ = ["hunyuan_image", "hunyuan_video", "hunyuan_video_15"]
 
 Tensors = tuple[Tensor, ...]
 
@@ -126,4 +127,36 @@ def _glyph_embedder(dim: int, glyphs: int) -> Tensors:
         *linear(f"{name}.linear_1", inner, glyphs),
         *linear(f"{name}.linear_2", inner, inner),
         *linear(f"{name}.linear_3", dim, inner),
+    )
+
+
+def hunyuan_video_15(fields: Fields) -> EnumeratedNetwork:
+    """Read HunyuanVideo 1.5's transformer: blocks of two streams only, an image and two texts as conditions."""
+    n_heads, head_dim, dim = heads_and_width(fields, 16, 128)
+    channels, out = fields.count("in_channels", default=65), fields.count("out_channels", default=32)
+    patch, frames = fields.count("patch_size", default=1), fields.count("patch_size_t", default=1)
+    text, glyphs = fields.count("text_embed_dim", default=3584), fields.count("text_embed_2_dim", default=1472)
+    image, flow = fields.count("image_embed_dim", default=1152), fields.flag("use_meanflow", default=False)
+    cell = channels * frames * patch * patch
+    ends = group(
+        "embeddings", 1,
+        patch_convolution("x_embedder.proj", dim, channels, frames, patch, patch),
+        norm("image_embedder.norm_in", image, has_bias=True), linear("image_embedder.linear_1", image, image),
+        linear("image_embedder.linear_2", dim, image), norm("image_embedder.norm_out", dim, has_bias=True),
+        _refiner(dim, text, fields.count("num_refiner_layers", default=2)),
+        norm("context_embedder_2.norm", glyphs, has_bias=True), linear("context_embedder_2.linear_1", 2048, glyphs),
+        linear("context_embedder_2.linear_2", 2048, 2048), linear("context_embedder_2.linear_3", dim, 2048),
+        time_embedding("time_embed.timestep_embedder", dim),
+        time_embedding("time_embed.timestep_embedder_r", dim) if flow else (),
+        raw("cond_type_embed.weight", 3, dim),
+        linear("norm_out.linear", 2 * dim, dim), linear("proj_out", frames * patch * patch * out, dim),
+    )  # fmt: skip
+    blocks = group("layers", fields.count("num_layers", default=54), double_block(dim, head_dim, 4 * dim))
+    moment = TokenMoment(
+        name="feed-forward network", per_token=8 * dim + 7 * dim + cell, per_text_token=5 * dim + text, fp32_shared=2 * head_dim
+    )
+    return EnumeratedNetwork(
+        class_name="HunyuanVideo15Transformer3DModel",
+        groups=(*ends, *blocks),
+        work=TokenWork(patch=patch, patch_frames=frames, n_heads=n_heads, moments=(moment,)),
     )

@@ -1,4 +1,4 @@
-"""Transformers of Mochi"s video and Stable Audio"s sound, whose feed-forward networks are gated.
+"""Transformers of video with sound and of sound alone: LTX-2, Mochi, Stable Audio.
 
 Next: _autoencoders.
 """
@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from genai_hwreq.errors import ConfigurationError
 from genai_hwreq.models import EnumeratedNetwork, Tensor, TokenMoment, TokenWork
 from genai_hwreq.readers.diffusers._image_transformers import heads_and_width
 from genai_hwreq.readers.diffusers._parts import (
     attention,
+    embedding,
     feed_forward,
     group,
     linear,
@@ -23,7 +25,7 @@ from genai_hwreq.readers.diffusers._parts import (
 if TYPE_CHECKING:
     from genai_hwreq.readers.hf_config._fields import Fields
 
-__all__ = ["mochi", "stable_audio"]
+__all__ = ["ltx2_video", "mochi", "stable_audio"]
 
 Tensors = tuple[Tensor, ...]
 
@@ -99,4 +101,55 @@ def stable_audio(fields: Fields) -> EnumeratedNetwork:
         class_name="StableAudioDiTModel",
         groups=(*ends, *layers),
         work=TokenWork(n_heads=n_heads, moments=(moment,)),
+    )
+
+
+def ltx2_video(fields: Fields) -> EnumeratedNetwork:
+    """Read LTX-2's transformer: a wide stream of video and a narrow one of sound, which attend to each other."""
+    for name in ("gated_attn", "cross_attn_mod", "audio_gated_attn", "audio_cross_attn_mod"):
+        if fields.flag(name, default=False):
+            msg = f"{name} is true; LTX-2's variants with it are not known yet"
+            raise ConfigurationError(msg, field=name)
+    n_heads, _, dim = heads_and_width(fields, 32, 128)
+    sound_heads = fields.count("audio_num_attention_heads", default=32)
+    sound = sound_heads * fields.count("audio_attention_head_dim", default=64)
+    channels, sounds = fields.count("in_channels", default=128), fields.count("audio_in_channels", default=128)
+    cross, sound_cross = fields.count("cross_attention_dim", default=4096), fields.count("audio_cross_attention_dim", default=2048)
+    caption = fields.count("caption_channels", default=3840)
+    streams = (("", dim, channels, "out_channels"), ("audio_", sound, sounds, "audio_out_channels"))
+    ends: list[tuple[Tensor, ...]] = []
+    for prefix, width, inputs, outputs in streams:
+        ends += [
+            raw(f"{prefix}scale_shift_table", 2, width), linear(f"{prefix}proj_in", width, inputs),
+            embedding(f"{prefix}caption_projection", width, caption),
+            linear(f"{prefix}proj_out", fields.count(outputs, default=inputs), width),
+        ]  # fmt: skip
+    modulations = (
+        ("time_embed", dim, 6), ("audio_time_embed", sound, 6), ("av_cross_attn_video_scale_shift", dim, 4),
+        ("av_cross_attn_audio_scale_shift", sound, 4), ("av_cross_attn_video_a2v_gate", dim, 1), ("av_cross_attn_audio_v2a_gate", sound, 1),
+    )  # fmt: skip
+    for name, width, parts in modulations:
+        ends += [time_embedding(f"{name}.emb.timestep_embedder", width), linear(f"{name}.linear", parts * width, width)]
+    layers = group(
+        "layers", fields.count("num_layers", default=48),
+        raw("scale_shift_table", 6, dim), raw("audio_scale_shift_table", 6, sound),
+        raw("video_a2v_cross_attn_scale_shift_table", 5, dim), raw("audio_a2v_cross_attn_scale_shift_table", 5, sound),
+        attention("attn1", dim, norm_dim=dim), attention("audio_attn1", sound, norm_dim=sound),
+        attention("attn2", dim, source=cross, norm_dim=dim), attention("audio_attn2", sound, source=sound_cross, norm_dim=sound),
+        attention("audio_to_video_attn", dim, inner=sound, source=sound, norm_dim=sound),
+        attention("video_to_audio_attn", sound, source=dim, norm_dim=sound),
+        feed_forward("ff", dim, 4 * dim), feed_forward("audio_ff", sound, 4 * sound),
+    )  # fmt: skip
+    moment = TokenMoment(
+        name="rotary positions", per_token=6 * dim + channels, per_text_token=dim + caption, fp32_per_token=5 * dim
+    )
+    return EnumeratedNetwork(
+        class_name="LTX2VideoTransformer3DModel",
+        groups=(*group("embeddings", 1, *ends), *layers),
+        work=TokenWork(
+            patch=fields.count("patch_size", default=1),
+            patch_frames=fields.count("patch_size_t", default=1),
+            n_heads=n_heads,
+            moments=(moment,),
+        ),
     )

@@ -18,8 +18,20 @@ if TYPE_CHECKING:
 __all__ = ["MAPPINGS", "Run", "map_case"]
 
 _TRAINERS = (
-    "transformers", "pytorch", "trl", "torchtune", "torchtitan", "axolotl", "llama-factory",
-    "ms-swift", "unsloth", "deepspeed", "fsdp", "megatron", "fms-acceleration", "litgpt",
+    "transformers",
+    "pytorch",
+    "trl",
+    "torchtune",
+    "torchtitan",
+    "axolotl",
+    "llama-factory",
+    "ms-swift",
+    "unsloth",
+    "deepspeed",
+    "fsdp",
+    "megatron",
+    "fms-acceleration",
+    "litgpt",
 )
 """Engines that train language models, whose cases are read alike."""
 
@@ -32,6 +44,9 @@ MAPPINGS: dict[tuple[str, str], str] = {
     ("faster-whisper", "transcribe"): "_speech:faster_whisper",
     ("whisper.cpp", "transcribe"): "_speech:whisper_cpp",
     ("transformers", "transcribe"): "_speech:transformers",
+    ("comfyui", "image"): "_media:comfyui",
+    ("comfyui", "video"): "_media:comfyui",
+    ("sd-webui", "image"): "_media:sd_webui",
     ("diffusers", "image"): "_media:diffusers",
     ("diffusers", "video"): "_media:diffusers",
     ("transformers", "image"): "_media:text_encoder",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from attrs import evolve
 
 from genai_hwreq.catalog import get_format
-from genai_hwreq.engines import Diffusers, InvokeAI, StableDiffusionCpp
+from genai_hwreq.engines import ComfyUI, Diffusers, InvokeAI, SdWebui, StableDiffusionCpp
 from genai_hwreq.engines._gguf_types import gguf_type
 from genai_hwreq.formats import WeightFormat
 from genai_hwreq.models import (
@@ -30,7 +30,7 @@ from genai_hwreq.workloads import ImageGeneration, VideoGeneration
 if TYPE_CHECKING:
     from genai_hwreq.models import Model
 
-__all__ = ["diffusers", "invokeai", "part_of", "stable_diffusion_cpp", "text_encoder", "workload"]
+__all__ = ["comfyui", "diffusers", "invokeai", "part_of", "sd_webui", "stable_diffusion_cpp", "text_encoder", "workload"]
 
 KEYS = (
     "task", "engine", "engine_version", "gpu", "gpus", "stage", "component", "weights", "compute_dtype", "attention",
@@ -43,6 +43,7 @@ _OFFLOAD: dict[str, Literal["none", "model", "sequential"]] = {
     "none": "none",
     "model": "model",
     "sequential": "sequential",
+    "group": "none",  # a setting of the engine
 }
 _ATTENTION: dict[str, Literal["sdpa", "eager", "sliced"]] = {
     "sdpa": "sdpa",
@@ -83,6 +84,7 @@ def _engine(settings: Settings) -> Diffusers:
         attention=settings.choice("attention", _ATTENTION, "sdpa"),
         enable_vae_slicing=settings.flag("vae_slicing", default=False),
         enable_vae_tiling=settings.flag("vae_tiling", default=False),
+        enable_group_offload=settings.text("offload") == "group",
         encode_input=settings.text("stage") == "vae_encode",
         denoiser_format=_own_format(settings, "denoiser_weights"),
         text_encoder_format=_own_format(settings, "text_encoder_weights"),
@@ -170,20 +172,12 @@ def text_encoder(settings: Settings, model: Model) -> Run:
 
 def invokeai(settings: Settings, model: Model) -> Run:
     """Read a case of InvokeAI."""
-    settings.only(*KEYS)
-    component = settings.text("component")
-    return Run(
-        engine=InvokeAI(
-            tiled_decode=settings.flag("vae_tiling", default=False),
-            encode_input=settings.text("stage") == "vae_encode",
-            compute_capability=compute_capability(settings.text("gpu")),
-        ),
-        model=part_of(model, component) if component else None,
-        workload=workload(settings),
-        sized=_is_sized(settings),
-        precision=settings.text("weights"),
-        stage=settings.text("stage"),
+    engine = InvokeAI(
+        tiled_decode=settings.flag("vae_tiling", default=False),
+        encode_input=settings.text("stage") == "vae_encode",
+        compute_capability=compute_capability(settings.text("gpu")),
     )
+    return evolve(_plain(settings, model), engine=engine)
 
 
 def stable_diffusion_cpp(settings: Settings, model: Model) -> Run:
@@ -204,4 +198,41 @@ def stable_diffusion_cpp(settings: Settings, model: Model) -> Run:
         sized=_is_sized(settings),
         precision=gguf_type(stated),
         stage=stage,
+    )
+
+
+def comfyui(settings: Settings, model: Model) -> Run:
+    """Read a case of ComfyUI."""
+    offload = settings.text("offload")
+    engine = ComfyUI(
+        attention=settings.choice("attention", _ATTENTION, "sdpa"),
+        highvram=offload == "none",
+        lowvram=offload in ("sequential", "layers"),
+        tiled_decode=settings.flag("vae_tiling", default=False),
+    )
+    return evolve(_plain(settings, model), engine=engine)
+
+
+def sd_webui(settings: Settings, model: Model) -> Run:
+    """Read a case of Stable Diffusion web UI."""
+    offload = settings.text("offload")
+    engine = SdWebui(
+        attention=settings.choice("attention", _ATTENTION, "sdpa"),
+        medvram=offload == "model",
+        lowvram=offload in ("sequential", "layers"),
+        tiled_decode=settings.flag("vae_tiling", default=False),
+    )
+    return evolve(_plain(settings, model), engine=engine)
+
+
+def _plain(settings: Settings, model: Model) -> Run:
+    settings.only(*KEYS)
+    component = settings.text("component")
+    return Run(
+        engine=Diffusers(),
+        model=part_of(model, component) if component else None,
+        workload=workload(settings),
+        sized=_is_sized(settings),
+        precision=settings.text("weights"),
+        stage=settings.text("stage"),
     )

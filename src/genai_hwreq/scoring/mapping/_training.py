@@ -68,7 +68,9 @@ def training(settings: Settings, model: Model) -> Run:  # noqa: ARG001  (some en
 def media_training(settings: Settings, model: Model) -> Run:
     """Read a case of fine-tuning an image or video model."""
     settings.only(*_NAMES_ONLY, *_METHOD, *_STEP, *_SPREAD, *_MEDIA)
-    run = training(Settings({key: value for key, value in settings.values.items() if key not in _MEDIA}), model)
+    run = training(
+        Settings({key: value for key, value in settings.values.items() if key not in _MEDIA}), model
+    )
     assert isinstance(run.workload, Training)
     height, width = (settings.whole(key, 0) for key in ("height", "width"))
     workload = evolve(
