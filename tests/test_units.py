@@ -20,7 +20,7 @@ UNITS |= {"KiB": KIB, "MiB": MIB, "GiB": GIB, "TiB": TIB}
 def test_parsing_undoes_showing(n_bytes: int) -> None:
     """What is shown reads back as the same size, to the digits shown."""
     shown = format_bytes(n_bytes)
-    half_a_digit = {"GiB": GIB / 200, "MiB": MIB / 20, "B": 0}[shown.split()[1]]
+    half_a_digit = {"GiB": GIB / 200, "MiB": MIB / 20, "KiB": KIB / 20, "B": 0}[shown.split()[1]]
     assert n_bytes == pytest.approx(parse_bytes(shown), rel=0, abs=half_a_digit + 1)
 
 
@@ -40,10 +40,10 @@ def test_showing_keeps_the_order(one: int, other: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("n_bytes", "text"), [(6 * GIB, "6.00 GiB"), (300 * MIB, "300.0 MiB"), (512, "512 B"), (0, "0 B")]
+    ("n_bytes", "text"), [(6 * GIB, "6.00 GiB"), (300 * MIB, "300.0 MiB"), (9 * KIB, "9.0 KiB"), (512, "512 B"), (0, "0 B")]
 )
 def test_shown(n_bytes: int, text: str) -> None:
-    """Sizes are shown in GiB, or in MiB or bytes where they are small."""
+    """Sizes are shown in GiB, or in MiB, KiB or bytes where they are small."""
     assert text == format_bytes(n_bytes)
 
 

@@ -138,7 +138,7 @@ def _advise(arguments: argparse.Namespace) -> str:
         model,
         on=arguments.on,
         precision=arguments.precision,
-        engine=arguments.engine or _engine_of(model),
+        engine=arguments.engine,
         **_shortcuts(arguments),
     )
     return _json(advice.to_dict()) if arguments.json else str(advice)
@@ -197,9 +197,9 @@ _SHOWN = {
 def _estimate(arguments: argparse.Namespace) -> Estimate:
     from genai_hwreq.estimation import estimate_vram  # noqa: PLC0415
 
-    model = _model(arguments.model)
-    engine = arguments.engine or _engine_of(model)
-    return estimate_vram(model, precision=arguments.precision, engine=engine, **_shortcuts(arguments))
+    return estimate_vram(
+        _model(arguments.model), precision=arguments.precision, engine=arguments.engine, **_shortcuts(arguments)
+    )
 
 
 def _shortcuts(arguments: argparse.Namespace) -> Any:  # noqa: ANN401  (keywords of a workload)
@@ -227,12 +227,6 @@ def _is_folder(text: str) -> bool:
     from pathlib import Path  # noqa: PLC0415
 
     return (text in {".", ".."} or "/" in text or "\\" in text) and Path(text).is_dir()
-
-
-def _engine_of(model: str | int | Model) -> str | None:
-    """Return the program that a GGUF file is made for; the usual one is chosen for any other model."""
-    is_gguf = str(getattr(model, "native_format", "")).startswith(("gguf-", "ggml-"))
-    return "llama.cpp" if is_gguf else None
 
 
 def _filtered(ids: Sequence[str], wanted: str) -> list[str]:

@@ -24,12 +24,19 @@ from genai_hwreq.companions import (
 from genai_hwreq.engines import Engine, Memory, Request, get_engine
 from genai_hwreq.errors import QuantityError, UnsupportedError
 from genai_hwreq.estimates import Assumption, Estimate
-from genai_hwreq.formats import RecipeFormat
+from genai_hwreq.formats import RecipeFormat, WeightFormat
 from genai_hwreq.models import HostedModel, Model, Pipeline, SizedModel, TransformerModel
 from genai_hwreq.placement import Placement
 from genai_hwreq.training import Lora, Training
 from genai_hwreq.typical import typical_model
-from genai_hwreq.workloads import Generation, ImageGeneration, VideoGeneration, Workload
+from genai_hwreq.workloads import (
+    AudioGeneration,
+    Generation,
+    ImageGeneration,
+    Transcription,
+    VideoGeneration,
+    Workload,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,6 +67,9 @@ class Shortcuts(TypedDict, total=False):
     n_frames: int
     """Frames of a video."""
 
+    audio_seconds: int
+    """Length of a sound."""
+
 
 def estimate_vram(
     model: str | int | Model,
@@ -80,7 +90,7 @@ def estimate_vram(
         engine: the program that runs it, by name or record; by default the usual one of the model's kind.
         placement: how the work is spread; by default one device.
         companions: what runs beside it in the same process: `Adapter`, `Draft`, `Projector` or `Companion` records.
-        **shortcuts: `batch_size`, `context_tokens`, `new_tokens`, `width_px`, `height_px`, `n_frames`.
+        **shortcuts: `batch_size`, `context_tokens`, `new_tokens`, `width_px`, `height_px`, `n_frames`, `audio_seconds`.
 
     Raises:
         UnknownNameError: when a name is not known; close names are suggested.
@@ -248,9 +258,14 @@ def _engine(
 def _usual_engine(model: Model, weight_format: Format, workload: Workload | None) -> str:
     if not isinstance(model, TransformerModel):
         return "diffusers"
-    if isinstance(workload, Training):
-        return "trl"
-    return "llama.cpp" if isinstance(weight_format, RecipeFormat) else "transformers"
+    if isinstance(workload, Training | Transcription):
+        return "trl" if isinstance(workload, Training) else "transformers-speech"
+    is_gguf = isinstance(weight_format, RecipeFormat) or "llama.cpp" in weight_format.engines
+    return "llama.cpp" if is_gguf and not _runs_on_transformers(weight_format) else "transformers"
+
+
+def _runs_on_transformers(weight_format: Format) -> bool:
+    return isinstance(weight_format, WeightFormat) and "transformers" in weight_format.engines
 
 
 def _workload(
@@ -273,16 +288,20 @@ def _workload(
     return kind(**shortcuts)
 
 
-def _usual_workload(model: Model) -> type[Generation | ImageGeneration | VideoGeneration]:
+def _usual_workload(model: Model) -> type[_Usual]:
     if isinstance(model, TransformerModel):
         return Generation
+    if isinstance(model, Pipeline) and model.sample_rate_hz is not None:
+        return AudioGeneration
     return VideoGeneration if isinstance(model, Pipeline) and model.n_frames > 1 else ImageGeneration
 
 
-_SHORTCUTS: dict[type[Generation | ImageGeneration | VideoGeneration], tuple[str, ...]] = {
+_Usual = Generation | ImageGeneration | VideoGeneration | AudioGeneration
+_SHORTCUTS: dict[type[_Usual], tuple[str, ...]] = {
     Generation: ("batch_size", "context_tokens", "new_tokens"),
     ImageGeneration: ("batch_size", "width_px", "height_px"),
     VideoGeneration: ("batch_size", "width_px", "height_px", "n_frames"),
+    AudioGeneration: ("batch_size", "audio_seconds"),
 }
 
 _DEFAULT_CONTEXT_TOKENS = Generation().context_tokens

@@ -66,7 +66,7 @@ def parse_bytes(text: str) -> int:
 
 
 def format_bytes(n_bytes: int) -> str:
-    """Show a size in GiB with two decimals, or in MiB or bytes where it is too small for that.
+    """Show a size in GiB with two decimals, or in MiB, KiB or bytes where it is too small for that.
 
     Examples:
         >>> format_bytes(6 * GIB), format_bytes(300 * MIB), format_bytes(512)
@@ -77,4 +77,6 @@ def format_bytes(n_bytes: int) -> str:
         return f"{n_bytes / GIB:.2f} GiB"
     if abs(n_bytes) >= MIB:
         return f"{n_bytes / MIB:.1f} MiB"
+    if abs(n_bytes) >= KIB:
+        return f"{n_bytes / KIB:.1f} KiB"
     return f"{n_bytes} B"

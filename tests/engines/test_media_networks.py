@@ -9,11 +9,9 @@ from attrs import evolve
 from hypothesis import given, strategies as st
 
 from formula_text import evaluate
-from genai_hwreq.catalog import get_format, get_model
-from genai_hwreq.engines import ComfyUI, Diffusers, InvokeAI, SdWebui
-from genai_hwreq.errors import UnsupportedError
+from genai_hwreq.catalog import get_model
+from genai_hwreq.engines import Diffusers
 from genai_hwreq.estimation import estimate_vram
-from genai_hwreq.formats import WeightFormat
 from genai_hwreq.models import Pipeline
 from genai_hwreq.workloads import ImageGeneration, VideoGeneration
 
@@ -56,9 +54,24 @@ def working(found: Estimate, name: str) -> int:
         (453_872_640, "cogview4-6b", "bf16", {}),
         (1_221_826_560, "flux.2-dev", "bf16", {}),
         (530_371_072, "z-image-turbo", "bf16", {"text_tokens": 256}),
-        (3_731_301_888, "wan2.1-t2v-14b-diffusers", "bf16", {"width_px": 832, "height_px": 480, "n_frames": 81}),
-        (1_603_465_728, "wan2.1-t2v-1.3b-diffusers", "bf16", {"width_px": 832, "height_px": 480, "n_frames": 81}),
-        (2_266_677_760, "wan2.2-ti2v-5b-diffusers", "bf16", {"width_px": 1280, "height_px": 704, "n_frames": 121}),
+        (
+            3_731_301_888,
+            "wan2.1-t2v-14b-diffusers",
+            "bf16",
+            {"width_px": 832, "height_px": 480, "n_frames": 81},
+        ),
+        (
+            1_603_465_728,
+            "wan2.1-t2v-1.3b-diffusers",
+            "bf16",
+            {"width_px": 832, "height_px": 480, "n_frames": 81},
+        ),
+        (
+            2_266_677_760,
+            "wan2.2-ti2v-5b-diffusers",
+            "bf16",
+            {"width_px": 1280, "height_px": 704, "n_frames": 121},
+        ),
         (1_648_269_824, "cogvideox-2b", "fp16", {"n_frames": 49, "guidance": True}),
         (1_423_213_056, "cogvideox-5b", "bf16", {"n_frames": 49}),
         (487_962_112, "ltx-video", "bf16", {"width_px": 704, "height_px": 512, "n_frames": 161}),
@@ -78,18 +91,40 @@ def test_denoising_as_simulated(simulated: int, name: str, precision: str, asked
         (15_823_820_800, "cogvideox-2b", "fp16", {"n_frames": 49}, TENSORS),
         (5_812_314_112, "ltx-video", "bf16", {"width_px": 704, "height_px": 512, "n_frames": 161}, TENSORS),
         (6_506_338_304, "hunyuanvideo", "fp16", {"width_px": 512, "height_px": 320, "n_frames": 61}, TENSORS),
-        (4_244_398_080, "wan2.1-t2v-14b-diffusers", "bf16", {"width_px": 832, "height_px": 480, "n_frames": 81}, TENSORS),
-        (10_362_478_592, "wan2.2-ti2v-5b-diffusers", "bf16", {"width_px": 1280, "height_px": 704, "n_frames": 121}, TENSORS),
+        (
+            4_244_398_080,
+            "wan2.1-t2v-14b-diffusers",
+            "bf16",
+            {"width_px": 832, "height_px": 480, "n_frames": 81},
+            TENSORS,
+        ),
+        (
+            10_362_478_592,
+            "wan2.2-ti2v-5b-diffusers",
+            "bf16",
+            {"width_px": 1280, "height_px": 704, "n_frames": 121},
+            TENSORS,
+        ),
         (3_627_813_376, "qwen-image", "fp16", {}, TENSORS),
         (1_746_993_152, "sana-600m-1024px-diffusers", "bf16", {}, TENSORS),
         (2_424_438_784, "sana-600m-1024px-diffusers", "fp32", {}, TENSORS),
         (4_044_023_296, "cogvideox-2b", "fp16", {"n_frames": 49}, evolve(TENSORS, enable_vae_tiling=True)),
-        (2_801_256_448, "hunyuanvideo", "fp16", {"width_px": 960, "height_px": 544, "n_frames": 61}, evolve(TENSORS, enable_vae_tiling=True)),
+        (
+            2_801_256_448,
+            "hunyuanvideo",
+            "fp16",
+            {"width_px": 960, "height_px": 544, "n_frames": 61},
+            evolve(TENSORS, enable_vae_tiling=True),
+        ),
     ],
 )
-def test_decoding_as_simulated(simulated: int, name: str, precision: str, asked: dict[str, Any], engine: Diffusers) -> None:
+def test_decoding_as_simulated(
+    simulated: int, name: str, precision: str, asked: dict[str, Any], engine: Diffusers
+) -> None:
     """A decode of the real network on fake tensors allocates the same within three per cent."""
-    assert simulated == pytest.approx(working(estimate(name, engine, precision, **asked), "vae_decode"), rel=0.03)
+    assert simulated == pytest.approx(
+        working(estimate(name, engine, precision, **asked), "vae_decode"), rel=0.03
+    )
 
 
 @pytest.mark.parametrize(
@@ -97,7 +132,12 @@ def test_decoding_as_simulated(simulated: int, name: str, precision: str, asked:
     [
         (337_117_184, "stable-diffusion-1.5", "fp16", {"width_px": 512, "height_px": 512}),
         (2_028_210_688, "qwen-image", "fp16", {}),
-        (3_170_519_040, "wan2.1-t2v-14b-diffusers", "bf16", {"width_px": 832, "height_px": 480, "n_frames": 81}),
+        (
+            3_170_519_040,
+            "wan2.1-t2v-14b-diffusers",
+            "bf16",
+            {"width_px": 832, "height_px": 480, "n_frames": 81},
+        ),
         (6_688_396_800, "cogvideox-2b", "fp16", {"n_frames": 49}),
     ],
 )
@@ -131,64 +171,6 @@ def test_weights_as_loaded(loaded: int, name: str, precision: str) -> None:
     assert loaded == pytest.approx(phase(found, "load").bytes_of("weights"), rel=2e-4)
 
 
-def test_each_component_in_its_own_format() -> None:
-    """A denoiser, text encoders and an autoencoder can each have a format of their own."""
-    eight, full = get_format("torchao-int8"), get_format("fp32")
-    assert isinstance(eight, WeightFormat)
-    assert isinstance(full, WeightFormat)
-    plain = phase(estimate("flux.1-dev"), "load").bytes_of("weights")
-    one = phase(estimate("flux.1-dev", Diffusers(denoiser_format=eight)), "load").bytes_of("weights")
-    both = Diffusers(denoiser_format=eight, text_encoder_format=eight, vae_format=full)
-    two = phase(estimate("flux.1-dev", both), "load").bytes_of("weights")
-    assert 20.3 * 2**30 < one < 20.4 * 2**30
-    assert two < one < plain
-    assert working(estimate("flux.1-dev", evolve(both, cudnn_workspaces=False)), "vae_decode") == 768 * 1024**2 * 4
-
-
-def test_groups_hold_one_block() -> None:
-    """Offloaded in groups, a denoiser holds one block of its layers, and tables of positions stay."""
-    group = Diffusers(enable_group_offload=True)
-    flux = phase(estimate("flux.1-dev", group), "denoise").bytes_of("weights")
-    assert flux == pytest.approx(2 * 339_831_296, rel=1e-3)
-    sd3 = phase(estimate("stable-diffusion-3.5-medium", group, "fp16"), "text_encode").bytes_of("weights")
-    assert sd3 > 2 * 384 * 384 * 1536
-    unet, named = (phase(estimate(name, group, "fp16"), "denoise") for name in ("stable-diffusion-1.5", "kandinsky-3"))
-    layer = Diffusers(enable_sequential_cpu_offload=True)
-    one_by_one = (phase(estimate(name, layer, "fp16"), "denoise") for name in ("stable-diffusion-1.5", "kandinsky-3"))
-    assert [unet.bytes_of("weights"), named.bytes_of("weights")] == [step.bytes_of("weights") for step in one_by_one]
-
-
-def test_freed_memory_is_taken_by_convolutions() -> None:
-    """Where weights have left, cuDNN takes more, but never more than they left."""
-    none, model = (
-        phase(estimate("stable-diffusion-xl-base-1.0", Diffusers(enable_model_cpu_offload=moved), "fp16"), "vae_decode")
-        for moved in (False, True)
-    )
-    assert model.bytes_of("compute_buffer") - none.bytes_of("compute_buffer") == 285 * 1024**2 * 4
-    assert model.process_bytes < none.process_bytes
-
-
-@pytest.mark.parametrize(
-    ("engine", "same"),
-    [
-        (ComfyUI(), Diffusers(enable_model_cpu_offload=True)),
-        (ComfyUI(highvram=True, tiled_decode=True), Diffusers(enable_vae_tiling=True)),
-        (ComfyUI(lowvram=True), Diffusers(enable_sequential_cpu_offload=True)),
-        (SdWebui(attention="eager"), Diffusers(attention="eager")),
-        (SdWebui(medvram=True), Diffusers(enable_model_cpu_offload=True)),
-        (SdWebui(lowvram=True, medvram=True), Diffusers(enable_sequential_cpu_offload=True)),
-    ],
-)
-def test_other_programs_run_the_same_networks(engine: Any, same: Diffusers) -> None:
-    """ComfyUI and Stable Diffusion web UI hold what diffusers does with the settings that mean the same."""
-    asked = {"width_px": 640, "height_px": 512}
-    assert estimate("stable-diffusion-1.5", engine, "fp16", **asked).vram_bytes == estimate(
-        "stable-diffusion-1.5", same, "fp16", **asked
-    ).vram_bytes
-    with pytest.raises(UnsupportedError, match="only image and video pipelines"):
-        estimate_vram("llama-2-7b", ImageGeneration(), precision="fp16", engine=engine)
-
-
 def test_last_encoder_stays_for_the_empty_prompt() -> None:
     """Under offload with guidance the others run again while it is there: 12.04 GiB in Stable Diffusion 3."""
     found = estimate("stable-diffusion-3.5-medium", Diffusers(enable_model_cpu_offload=True), "fp16")
@@ -209,39 +191,6 @@ def test_eager_transformers_hold_all_scores() -> None:
     """Image and text tokens attend together."""
     found = phase(estimate("flux.1-dev", Diffusers(attention="eager")), "denoise")
     assert found.bytes_of("attention") == 2 * 24 * 4608**2 * 2
-
-
-@pytest.mark.parametrize(
-    ("measured", "side", "engine"),
-    [
-        (1_367_947_084, 512, InvokeAI(compute_capability="8.9")),
-        (4_691_178_029, 1024, InvokeAI(compute_capability="8.9")),
-        (17_989_470_519, 2048, InvokeAI(compute_capability="8.9")),
-    ],
-)
-def test_invokeai_decodes_as_measured(measured: int, side: int, engine: InvokeAI) -> None:
-    """Qwen-Image's autoencoder alone on an RTX 4090: tensors, and a convolution's input and output laid out anew."""
-    model = get_model("qwen-image")
-    assert isinstance(model, Pipeline)
-    alone = evolve(model, networks=tuple(part for part in model.networks if part.role == "vae"))
-    found = estimate_vram(alone, ImageGeneration(width_px=side, height_px=side), precision="fp16", engine=engine)
-    assert measured == pytest.approx(phase(found, "vae_decode").allocated_bytes, rel=0.005)
-
-
-def test_invokeai_refuses_as_diffusers_does() -> None:
-    """What its networks cannot do is refused with the same reason."""
-    assert InvokeAI(keep_models_in_vram=True).name == "invokeai"
-    with pytest.raises(Exception, match="only image and video pipelines"):
-        estimate_vram("llama-2-7b", ImageGeneration(), precision="fp16", engine=InvokeAI())
-
-
-def test_old_gpus_transform_filters() -> None:
-    """Without tensor cores a UNet's largest filters are transformed, whatever the batch; in fp32 decoding takes none."""
-    old = Diffusers(compute_capability="6.0")
-    one, four = (phase(estimate("stable-diffusion-1.5", old, "fp16", batch_size=n), "denoise") for n in (1, 4))
-    assert one.bytes_of("compute_buffer") == four.bytes_of("compute_buffer") == 4 * 2560 * 1280 * 9 * 4
-    decode = phase(estimate("stable-diffusion-xl-base-1.0", old, "fp16"), "vae_decode")
-    assert decode.bytes_of("compute_buffer") == 0
 
 
 NETWORKS = (
@@ -276,14 +225,36 @@ def test_formulas_evaluate_to_bytes(name: str, engine: Diffusers) -> None:
 class TestLaws:
     """What holds for every pipeline, size and setting."""
 
-    @given(names, settings, sides, frames, st.integers(1, 4), st.integers(0, 256), st.integers(0, 60), st.integers(0, 3))
+    @given(
+        names,
+        settings,
+        sides,
+        frames,
+        st.integers(1, 4),
+        st.integers(0, 256),
+        st.integers(0, 60),
+        st.integers(0, 3),
+    )
     def test_more_is_never_less(
-        self, name: str, engine: Diffusers, side: int, n_frames: int, batch: int, wider: int, longer: int, more: int
+        self,
+        name: str,
+        engine: Diffusers,
+        side: int,
+        n_frames: int,
+        batch: int,
+        wider: int,
+        longer: int,
+        more: int,
     ) -> None:
         """Wider, longer or more videos never take less."""
         small = estimate(name, engine, width_px=side, height_px=side, n_frames=n_frames, batch_size=batch)
         large = estimate(
-            name, engine, width_px=side + wider, height_px=side, n_frames=n_frames + longer, batch_size=batch + more
+            name,
+            engine,
+            width_px=side + wider,
+            height_px=side,
+            n_frames=n_frames + longer,
+            batch_size=batch + more,
         )
         assert small.vram_bytes <= large.vram_bytes
 
@@ -291,9 +262,13 @@ class TestLaws:
     def test_tiling_never_takes_more(self, name: str, side: int, n_frames: int) -> None:
         """Decoding in tiles takes no more than decoding whole."""
         whole = estimate(name, Diffusers(), width_px=side, height_px=side, n_frames=n_frames)
-        tiled = estimate(name, Diffusers(enable_vae_tiling=True), width_px=side, height_px=side, n_frames=n_frames)
+        tiled = estimate(
+            name, Diffusers(enable_vae_tiling=True), width_px=side, height_px=side, n_frames=n_frames
+        )
         for step in whole.devices[0].phases:
-            assert phase(tiled, step.name).allocated_bytes <= step.allocated_bytes or step.name == "vae_decode"
+            assert (
+                phase(tiled, step.name).allocated_bytes <= step.allocated_bytes or step.name == "vae_decode"
+            )
         assert working(tiled, "vae_decode") <= working(whole, "vae_decode") + 2 * 3 * side**2 * n_frames * 2
 
     @given(names, st.sampled_from(["none", "model"]))

@@ -76,7 +76,9 @@ def test_small_on_a_host(measured: int, engine: Any, precision: Any) -> None:
 
 def test_beams_of_ctranslate2_share_the_sound() -> None:
     """The encoded sound's keys and values are held once a window there, and once a beam in PyTorch."""
-    one, five = (phase(estimate("whisper-tiny", FasterWhisper(), beams=n, new_tokens=1), "decode") for n in (1, 5))
+    one, five = (
+        phase(estimate("whisper-tiny", FasterWhisper(), beams=n, new_tokens=1), "decode") for n in (1, 5)
+    )
     assert five.bytes_of("kv_cache") - one.bytes_of("kv_cache") == 4 * 2 * 4 * 5 * 384 * 2
     torch = phase(estimate("whisper-tiny", Whisper(), beams=5, new_tokens=1), "decode")
     assert torch.bytes_of("kv_cache") == 5 * (2 * 4 * 1500 * 384 * 2 + 2 * 4 * 5 * 384 * 2)
@@ -100,6 +102,12 @@ def test_refuses(engine: Any) -> None:
         estimate("whisper-tiny", engine, get_format("q4_k_m"))
 
 
+def test_a_transcription_is_run_by_transformers() -> None:
+    """Where no program is named, the classes of transformers run it."""
+    found = estimate_vram("whisper-tiny", Transcription(), precision="fp32")
+    assert found.engine == "transformers-speech"
+
+
 def test_gguf_types() -> None:
     """A type that is not listed raises, with those that are close."""
     with pytest.raises(UnknownNameError, match="q9_9"):
@@ -119,5 +127,7 @@ def test_formulas_evaluate_to_bytes(engine: Any) -> None:
 def test_more_is_never_less(engine: Any, batch: int, beams: int, tokens: int, more: int, wider: int) -> None:
     """More windows, beams or tokens never take less."""
     small = estimate("whisper-tiny", engine, batch_size=batch, beams=beams, new_tokens=tokens)
-    large = estimate("whisper-tiny", engine, batch_size=batch + more, beams=beams + wider, new_tokens=tokens + more)
+    large = estimate(
+        "whisper-tiny", engine, batch_size=batch + more, beams=beams + wider, new_tokens=tokens + more
+    )
     assert small.vram_bytes <= large.vram_bytes

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from genai_hwreq.estimates import Estimate, Phase
 
 
-def alone(name: str, role: str, kind: str, engine: StableDiffusionCpp | None = None, **asked: Any) -> Estimate:
+def alone(
+    name: str, role: str, kind: str, engine: StableDiffusionCpp | None = None, **asked: Any
+) -> Estimate:
     """Estimate one network of a pipeline."""
     model = get_model(name)
     assert isinstance(model, Pipeline)
@@ -40,7 +42,13 @@ def phase(found: Estimate, name: str) -> Phase:
 
 @pytest.mark.parametrize(
     ("printed", "kind"),
-    [(12_654_309_540, "q8_0"), (6_705_150_689, "q4_0"), (6_705_821_778, "q4_k"), (5_125_607_260, "q3_k"), (3_917_196_820, "q2_k")],
+    [
+        (12_654_309_540, "q8_0"),
+        (6_705_150_689, "q4_0"),
+        (6_705_821_778, "q4_k"),
+        (5_125_607_260, "q3_k"),
+        (3_917_196_820, "q2_k"),
+    ],
 )
 def test_weights_as_printed(printed: int, kind: str) -> None:
     """FLUX.1's transformer in each type, within two parts in a thousand."""
@@ -61,14 +69,29 @@ def test_decoder_buffer_as_printed() -> None:
     """SDXL's decoder at 1024 pixels takes 2560 MiB, and less in tiles."""
     whole = phase(alone("stable-diffusion-xl-base-1.0", "vae", "f16"), "vae_decode")
     assert whole.bytes_of("compute_buffer") == 2560 * 2**20
-    tiled = phase(alone("stable-diffusion-xl-base-1.0", "vae", "f16", StableDiffusionCpp(vae_tiling=True)), "vae_decode")
+    tiled = phase(
+        alone("stable-diffusion-xl-base-1.0", "vae", "f16", StableDiffusionCpp(vae_tiling=True)), "vae_decode"
+    )
     assert tiled.bytes_of("compute_buffer") == 256 * 256 * 2560
 
 
 def test_scores_as_printed() -> None:
     """Without fused attention FLUX holds 600 MiB of scores at 768 pixels, for 2560 tokens."""
-    fused = phase(alone("flux.1-dev", "denoiser", "q8_0", StableDiffusionCpp(diffusion_fa=True), width_px=768, height_px=768, text_tokens=256), "denoise")
-    full = phase(alone("flux.1-dev", "denoiser", "q8_0", width_px=768, height_px=768, text_tokens=256), "denoise")
+    fused = phase(
+        alone(
+            "flux.1-dev",
+            "denoiser",
+            "q8_0",
+            StableDiffusionCpp(diffusion_fa=True),
+            width_px=768,
+            height_px=768,
+            text_tokens=256,
+        ),
+        "denoise",
+    )
+    full = phase(
+        alone("flux.1-dev", "denoiser", "q8_0", width_px=768, height_px=768, text_tokens=256), "denoise"
+    )
     assert full.bytes_of("compute_buffer") - fused.bytes_of("compute_buffer") == 600 * 2**20
 
 
@@ -77,7 +100,10 @@ def test_networks_on_the_host_leave_the_device() -> None:
     asked = ImageGeneration()
     here = estimate_vram("flux.1-dev", asked, precision=gguf_type("q8_0"), engine=StableDiffusionCpp())
     away = estimate_vram(
-        "flux.1-dev", asked, precision=gguf_type("q8_0"), engine=StableDiffusionCpp(clip_on_cpu=True, vae_on_cpu=True)
+        "flux.1-dev",
+        asked,
+        precision=gguf_type("q8_0"),
+        engine=StableDiffusionCpp(clip_on_cpu=True, vae_on_cpu=True),
     )
     assert here.host is not None
     assert away.host is not None
@@ -90,10 +116,15 @@ def test_unets_and_videos_have_buffers_too() -> None:
     found = alone("stable-diffusion-1.5", "denoiser", "f16")
     assert phase(found, "denoise").bytes_of("compute_buffer") > 0
     video = estimate_vram(
-        "wan2.1-t2v-1.3b-diffusers", VideoGeneration(n_frames=9), precision=gguf_type("f16"), engine=StableDiffusionCpp()
+        "wan2.1-t2v-1.3b-diffusers",
+        VideoGeneration(n_frames=9),
+        precision=gguf_type("f16"),
+        engine=StableDiffusionCpp(),
     )
     assert phase(video, "vae_decode").bytes_of("compute_buffer") == 0
-    two = estimate_vram("flux.1-dev", ImageGeneration(), precision=gguf_type("f16"), engine=StableDiffusionCpp())
+    two = estimate_vram(
+        "flux.1-dev", ImageGeneration(), precision=gguf_type("f16"), engine=StableDiffusionCpp()
+    )
     assert [step.name for step in two.devices[0].phases][1:3] == ["text_encode", "text_encode_2"]
     for step in two.devices[0].phases:
         assert all(evaluate(part) == part.bytes for part in step.components)

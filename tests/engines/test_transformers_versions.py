@@ -80,14 +80,14 @@ def test_version_numbers(numbers: tuple[int, ...], text: str) -> None:
 
 
 def test_what_versions_do() -> None:
-    """Since 4.45 the last token's logits, since 5.0 the latent cache, since 4.36 no cache of the step before."""
+    """Since 4.45 the last token's logits, since 5.0 the latent cache, since 4.42 no cache of the step before."""
     assert makes_all_logits((4, 44))
     assert not makes_all_logits((4, 45))
     assert not caches_latent((4, 57))
     assert caches_latent((5, 0))
-    assert [part.bytes for part in old_cache_component((4, 35), 100)] == [100]
-    assert not old_cache_component((4, 36), 100)
-    assert not old_cache_component((4, 35), 0)
+    assert [part.bytes for part in old_cache_component((4, 41), 100)] == [100]
+    assert not old_cache_component((4, 42), 100)
+    assert not old_cache_component((4, 41), 0)
 
 
 def test_tables_of_every_layer() -> None:
@@ -159,3 +159,17 @@ def test_refused(changes: dict[str, Any], engine: Transformers, reason: str) -> 
     """What the engine cannot do it says, with what to do instead."""
     request = Request(model=model(ATTENTION), weight_format=get_format("fp16"), workload=ASKED)
     assert reason in str(engine.refuses(evolve(request, **changes)))
+
+
+def test_fp8_checkpoints_hold_a_tied_head_apart() -> None:
+    """Before version 5 an FP8 checkpoint of a tied model keeps its head beside the embedding; other formats do not."""
+    old = Transformers(version="4.51.3")
+    fp8, plain = get_format("fp8"), get_format("bf16")
+    loose = 1000 * 64 * 2
+    assert loose == weights_in(memory(ATTENTION, old, fp8)) - weights_in(memory(ATTENTION, None, fp8))
+    assert weights_in(memory(ATTENTION, old, plain)) == weights_in(memory(ATTENTION, None, plain))
+
+
+def weights_in(found: Memory) -> int:
+    """Return the bytes of the weights."""
+    return held(found, "weights")

@@ -432,7 +432,9 @@ def test_one_device_holds_the_whole(asked: TransformerModel) -> None:
 @given(SERVABLE, st.integers(2, 4))
 def test_a_share_is_no_larger_than_the_whole(asked: TransformerModel, n_devices: int) -> None:
     """Cutting never adds weights, but for the vocabulary's padding."""
-    padding = 64 * sum(tensor.row_elements for tensor in (*asked.decoder.embeddings, *asked.decoder.head))
+    networks = (asked.decoder, *(tower.network for tower in asked.towers))
+    vocabularies = [tensor for network in networks for tensor in (*network.embeddings, *network.head)]
+    padding = 64 * sum(tensor.row_elements for tensor in vocabularies)
     assert model_inventory(share_of_model(asked, n_devices)).n_params <= model_inventory(asked).n_params + padding
 
 

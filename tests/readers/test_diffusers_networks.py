@@ -64,7 +64,9 @@ def test_variants_that_are_not_known_are_refused(config: dict[str, Any], message
 def test_latent_space_of_a_compressor_that_starts_packed() -> None:
     """A deep compressor whose first level has no blocks folds its pixels instead, and halves once more."""
     depth = [0, 2, 2, 3, 3, 3]
-    packed = read_network({"_class_name": "AutoencoderDC", "encoder_layers_per_block": depth, "decoder_layers_per_block": depth})
+    packed = read_network(
+        {"_class_name": "AutoencoderDC", "encoder_layers_per_block": depth, "decoder_layers_per_block": depth}
+    )
     assert isinstance(packed, EnumeratedNetwork)
     assert isinstance(packed.work, FrameWork)
     assert packed.work.scale == 64
@@ -80,7 +82,9 @@ def test_latent_space_of_a_compressor_that_starts_packed() -> None:
         ("vae", 8, 6, {"_class_name": "AutoencoderKLMochi"}),
     ],
 )
-def test_a_network_alone_is_a_pipeline(role: str, scale: int, frame_scale: int, config: dict[str, Any]) -> None:
+def test_a_network_alone_is_a_pipeline(
+    role: str, scale: int, frame_scale: int, config: dict[str, Any]
+) -> None:
     """One network makes a pipeline of its own, with its own scales."""
     pipeline = single_network(config, "alone")
     (part,) = pipeline.networks

@@ -49,7 +49,9 @@ def test_pipeline_of_images() -> None:
 
 def test_frames_make_a_video() -> None:
     """A case of a video asks for frames."""
-    run = mapped("Wan-AI/Wan2.1-T2V-1.3B-Diffusers", task="video", engine="diffusers", frames=81, height=480, width=832)
+    run = mapped(
+        "Wan-AI/Wan2.1-T2V-1.3B-Diffusers", task="video", engine="diffusers", frames=81, height=480, width=832
+    )
     assert run.workload == VideoGeneration(width_px=832, height_px=480, n_frames=81)
 
 
@@ -62,7 +64,9 @@ def test_frames_make_a_video() -> None:
 )  # fmt: skip
 def test_one_component(component: str, expected: str) -> None:
     """A case of one network runs a pipeline of that network."""
-    run = mapped("stabilityai/stable-diffusion-xl-base-1.0", task="image", engine="diffusers", component=component)
+    run = mapped(
+        "stabilityai/stable-diffusion-xl-base-1.0", task="image", engine="diffusers", component=component
+    )
     assert isinstance(run.model, Pipeline)
     assert [part.name for part in run.model.networks] == [expected]
 
@@ -84,20 +88,38 @@ def test_declined(model: str, request_: dict[str, Any], reason: str) -> None:
 
 def test_other_programs() -> None:
     """InvokeAI and stable-diffusion.cpp read the same keys."""
-    invoke = mapped("Qwen/Qwen-Image", task="image", engine="invokeai", stage="vae_encode", component="vae", height=512, width=512)
+    invoke = mapped(
+        "Qwen/Qwen-Image",
+        task="image",
+        engine="invokeai",
+        stage="vae_encode",
+        component="vae",
+        height=512,
+        width=512,
+    )
     assert isinstance(invoke.engine, InvokeAI)
     assert invoke.engine.encode_input
-    ggml = mapped("black-forest-labs/FLUX.1-dev", task="image", engine="stable-diffusion.cpp", weights="gguf-q4_0", attention="flash")
+    ggml = mapped(
+        "black-forest-labs/FLUX.1-dev",
+        task="image",
+        engine="stable-diffusion.cpp",
+        weights="gguf-q4_0",
+        attention="flash",
+    )
     assert ggml.engine == StableDiffusionCpp(diffusion_fa=True)
     with pytest.raises(DeclinedError, match="decodes a video"):
-        mapped("zai-org/CogVideoX-2b", task="video", engine="stable-diffusion.cpp", frames=9, stage="vae_decode")
+        mapped(
+            "zai-org/CogVideoX-2b", task="video", engine="stable-diffusion.cpp", frames=9, stage="vae_decode"
+        )
 
 
 def test_graphs_and_web_uis() -> None:
     """ComfyUI and Stable Diffusion web UI name their offloading in their own words."""
     comfy = mapped("zai-org/CogVideoX-2b", task="video", engine="comfyui", frames=9, offload="sequential")
     assert comfy.engine == ComfyUI(lowvram=True)
-    web = mapped("runwayml/stable-diffusion-v1-5", task="image", engine="sd-webui", offload="model", attention="eager")
+    web = mapped(
+        "runwayml/stable-diffusion-v1-5", task="image", engine="sd-webui", offload="model", attention="eager"
+    )
     assert web.engine == SdWebui(medvram=True, attention="eager")
     transformers = mapped("openai/whisper-tiny", task="transcribe", engine="transformers", beams=2)
     assert transformers.engine == TransformersSpeech()
@@ -105,12 +127,28 @@ def test_graphs_and_web_uis() -> None:
 
 def test_text_encoder_alone() -> None:
     """A text encoder that is a model of its own runs as a pipeline of one network; one of a pipeline as its part."""
-    made = case(task="image", engine="transformers", weights="fp32", stage="text_encode", batch=2, max_sequence_length=77, component="clip_l")
-    arch = {"model_type": "clip_text_model", "hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 12, "num_attention_heads": 12}
+    made = case(
+        task="image",
+        engine="transformers",
+        weights="fp32",
+        stage="text_encode",
+        batch=2,
+        max_sequence_length=77,
+        component="clip_l",
+    )
+    arch = {
+        "model_type": "clip_text_model",
+        "hidden_size": 768,
+        "intermediate_size": 3072,
+        "num_hidden_layers": 12,
+        "num_attention_heads": 12,
+    }
     alone = evolve(made, arch=arch)
     run = map_case(alone, find_model(alone))
     assert isinstance(run.model, Pipeline)
-    part = mapped("stabilityai/stable-diffusion-xl-base-1.0", task="image", engine="transformers", component="clip_l")
+    part = mapped(
+        "stabilityai/stable-diffusion-xl-base-1.0", task="image", engine="transformers", component="clip_l"
+    )
     assert isinstance(part.model, Pipeline)
 
 
@@ -124,7 +162,16 @@ def test_text_encoder_alone() -> None:
 def test_speech(engine: str, expected: Any, gpus: int) -> None:
     """Beams and windows are read; a run without a GPU is counted on the host."""
     weights = "gguf-f16" if engine == "whisper.cpp" else "fp16"
-    run = mapped("openai/whisper-tiny", task="transcribe", engine=engine, weights=weights, beams=5, batch=8, audio_seconds=780, gpus=gpus)
+    run = mapped(
+        "openai/whisper-tiny",
+        task="transcribe",
+        engine=engine,
+        weights=weights,
+        beams=5,
+        batch=8,
+        audio_seconds=780,
+        gpus=gpus,
+    )
     assert run.engine == expected
     assert run.workload == Transcription(audio_seconds=780, batch_size=8, beams=5)
     assert run.place == ("devices" if gpus else "host")

@@ -160,6 +160,9 @@ class PipelineEntry:
     frame_scale: int = field(default=1, validator=positive)
     """Frames of one latent frame."""
 
+    sample_rate_hz: int | None = field(default=None, validator=optional_positive)
+    """Samples of a second of sound; then `width_px` counts samples, and `height_px` is one."""
+
     upcast_vae: bool = False
     """Whether the pipeline decodes in fp32 whatever the weights are."""
 
@@ -176,6 +179,7 @@ class PipelineEntry:
             sequential_guidance=self.sequential_guidance,
             n_frames=self.n_frames,
             frame_scale=self.frame_scale,
+            sample_rate_hz=self.sample_rate_hz,
             upcast_vae=self.upcast_vae,
             native_format=self.native_format,
         )

@@ -74,7 +74,12 @@ def encode(network: Autoencoder, run: MediaPass) -> tuple[Component, ...]:
     own = modelled("activations", "encoder at full resolution", size, vae.ENCODE, names, values)
     pixels = (run.batch_size, network.image_channels, run.width_px * run.height_px, run.vae_bytes)
     image = modelled(
-        "activations", "images", vae.image_bytes(*pixels), vae.IMAGES, ("batch_size", "channels", "image_pixels", "element_bytes"), pixels
+        "activations",
+        "images",
+        vae.image_bytes(*pixels),
+        vae.IMAGES,
+        ("batch_size", "channels", "image_pixels", "element_bytes"),
+        pixels,
     )
     return own, image
 
@@ -98,5 +103,3 @@ def typical_decode(run: MediaPass) -> Component:
     span = ByteRange(size // 4, size, 2 * size)
     inputs = tuple(zip(names, values, strict=True))
     return Component("activations", "typical decoder", size, vae.DECODE, inputs, "assumed", None, span)
-
-

@@ -93,7 +93,9 @@ def workspace(run: MediaPass, tile_px: int = 512) -> tuple[Component, ...]:
     inputs = tuple(zip(names, values, strict=True))
     most = 4 * images * width * height * VAE_WORKSPACE_ELEMENTS.value * run.vae_bytes
     span = ByteRange(0, size, max(size, most))
-    own = Component("compute_buffer", "convolution workspace", size, vae.WORKSPACE, inputs, "fitted", fitted.source, span)
+    own = Component(
+        "compute_buffer", "convolution workspace", size, vae.WORKSPACE, inputs, "fitted", fitted.source, span
+    )
     if fitted is OLD_GPU_WORKSPACE_ELEMENTS:
         return (own,)
     return (own, *_freed(run, images * width * height * int(FREED_WORKSPACE_ELEMENTS.value) * run.vae_bytes))
@@ -107,7 +109,9 @@ def _freed(run: MediaPass, wanted: int) -> tuple[Component, ...]:
     inputs = (("wanted_bytes", wanted), ("freed_bytes", run.freed_bytes))
     formula, source = "min(wanted_bytes, freed_bytes)", FREED_WORKSPACE_ELEMENTS.source
     name = "convolution workspace, of freed memory"
-    return (Component("compute_buffer", name, size, formula, inputs, "fitted", source, ByteRange(0, size, size)),)
+    return (
+        Component("compute_buffer", name, size, formula, inputs, "fitted", source, ByteRange(0, size, size)),
+    )
 
 
 def convolution_workspace(network: UNet, run: MediaPass, pixels: int) -> tuple[Component, ...]:

@@ -36,7 +36,11 @@ def gguf_type(name: str, rest: PlainType = F16) -> WeightFormat:
     plain = {"f16": F16, "f32": F32}.get(name)
     if plain is not None:
         return WeightFormat(
-            id=f"gguf-{name}", name=name, matrices=plain, embedding=plain, rest=rest if plain is F16 else plain
+            id=f"gguf-{name}",
+            name=name,
+            matrices=plain,
+            embedding=plain,
+            rest=rest if plain is F16 else plain,
         )
     if name not in _BLOCKS:
         raise UnknownNameError("GGUF type", name, sorted(_BLOCKS))  # noqa: EM101, TRY003  (a kind of name, no message)

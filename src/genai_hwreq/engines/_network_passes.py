@@ -87,7 +87,9 @@ def _decode(work: FrameWork, run: MediaPass) -> tuple[Component, ...]:
     return _frames(work, run, work.decode, "decoder")
 
 
-def _frames(work: FrameWork, run: MediaPass, moments: tuple[FrameMoment, ...], half: str) -> tuple[Component, ...]:
+def _frames(
+    work: FrameWork, run: MediaPass, moments: tuple[FrameMoment, ...], half: str
+) -> tuple[Component, ...]:
     height, width = run.height_px, run.width_px
     if run.vae_tiling and work.tile is not None:
         height, width = min(height, work.tile.height_px), min(width, work.tile.width_px)
@@ -122,7 +124,13 @@ def _frame_moment(
     size = frame_formula.frame_bytes(**values)
     name = f"{half}, {moment.name}"
     return _component(
-        "activations", name, size, frame_formula.FRAMES, tuple(values), tuple(values.values()), _CONVOLUTION_SURPLUS
+        "activations",
+        name,
+        size,
+        frame_formula.FRAMES,
+        tuple(values),
+        tuple(values.values()),
+        _CONVOLUTION_SURPLUS,
     )
 
 

@@ -84,7 +84,9 @@ def network_weights(
     """Return one network's stored weights: what is kept in fp32 apart from the rest, and tables of positions."""
     inventory = network_inventory(part)
     kept = _kept(part, weight_format)
-    found = [weights_component(_only(inventory, lambda t: not kept(t)), weight_format, alignment, kind, part.name)]
+    found = [
+        weights_component(_only(inventory, lambda t: not kept(t)), weight_format, alignment, kind, part.name)
+    ]
     apart = _only(inventory, kept)
     if apart.groups:
         found.append(weights_component(apart, _WHOLE, alignment, kind, f"{part.name}, kept in fp32"))
@@ -168,12 +170,20 @@ def _largest_block(part: PipelineNetwork, weight_format: WeightFormat) -> Compon
     if not blocks:
         return _largest_layer(part, weight_format)
     sizes = [
-        sum(aligned(stored_bytes(tensor, storage_of(tensor, weight_format)), ALLOCATION_BYTES) for tensor in block.tensors)
+        sum(
+            aligned(stored_bytes(tensor, storage_of(tensor, weight_format)), ALLOCATION_BYTES)
+            for tensor in block.tensors
+        )
         for block in blocks
     ]
     block = max(sizes)
     return Component(
-        "weights", f"{part.name}, one block", block, "largest_block_bytes", (("largest_block_bytes", block),), "modelled"
+        "weights",
+        f"{part.name}, one block",
+        block,
+        "largest_block_bytes",
+        (("largest_block_bytes", block),),
+        "modelled",
     )
 
 
@@ -190,7 +200,11 @@ def host_weights(
     """Return the weights that wait in host memory while some networks are at work; before any is (`None`), all do."""
     found: list[Component] = []
     for part in networks:
-        moved = offload == "none" or part.always_resident or (offload == "model" and working is not None and part in working)
+        moved = (
+            offload == "none"
+            or part.always_resident
+            or (offload == "model" and working is not None and part in working)
+        )
         if working is None or not moved:
             found += network_weights(part, formats.of(part), ALLOCATION_BYTES)
     return tuple(found)

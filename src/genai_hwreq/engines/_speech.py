@@ -53,7 +53,11 @@ class SpeechRun:
 def speech_refusal(request: Request) -> str | None:
     """Say why a request is not speech to text, or `None` where it is."""
     model = request.model
-    if not isinstance(model, TransformerModel) or model.decoder.model_type not in _SPEECH_TYPES or not model.towers:
+    if (
+        not isinstance(model, TransformerModel)
+        or model.decoder.model_type not in _SPEECH_TYPES
+        or not model.towers
+    ):
         return "only Whisper's architecture is"
     if not isinstance(request.workload, Transcription):
         return f"it turns speech to text, not a {type(request.workload).__name__}; pass a Transcription"
@@ -71,7 +75,9 @@ def usual_tokens(workload: Transcription) -> int:
     return workload.new_tokens or _TOKENS_PER_WINDOW
 
 
-def speech_memory(request: Request, run: SpeechRun, runtime: Component, host_runtime: Component | None = None) -> Memory:
+def speech_memory(
+    request: Request, run: SpeechRun, runtime: Component, host_runtime: Component | None = None
+) -> Memory:
     """Return memory phase by phase; `runtime` is what the program takes on the device beside its tensors."""
     model, workload, weight_format = request.model, request.workload, request.weight_format
     assert isinstance(model, TransformerModel)
@@ -109,11 +115,19 @@ def _phases(
         (
             "prefill",
             (
-                *_caches(copies, sequences, positions, run.cache_tokens or workload.prompt_tokens, shape, run),
+                *_caches(
+                    copies, sequences, positions, run.cache_tokens or workload.prompt_tokens, shape, run
+                ),
                 _prefill(decoder, sequences, positions, workload.prompt_tokens, vocabulary, run),
             ),
         ),
-        ("decode", (*_caches(copies, sequences, positions, last, shape, run), _step(decoder, sequences, positions, vocabulary, run))),
+        (
+            "decode",
+            (
+                *_caches(copies, sequences, positions, last, shape, run),
+                _step(decoder, sequences, positions, vocabulary, run),
+            ),
+        ),
     )
 
 
@@ -130,8 +144,17 @@ def _caches(
     names = ("sequences", "n_layers", "positions", "kv_dim", "element_bytes")
     own_names = ("sequences", "n_layers", "tokens", "kv_dim", "element_bytes")
     return (
-        _part("kv_cache", "cache of the sound", speech.cross_cache_bytes(*cross), speech.CROSS_CACHE, names, cross),
-        _part("kv_cache", "cache of the text", speech.self_cache_bytes(*own), speech.SELF_CACHE, own_names, own),
+        _part(
+            "kv_cache",
+            "cache of the sound",
+            speech.cross_cache_bytes(*cross),
+            speech.CROSS_CACHE,
+            names,
+            cross,
+        ),
+        _part(
+            "kv_cache", "cache of the text", speech.self_cache_bytes(*own), speech.SELF_CACHE, own_names, own
+        ),
     )
 
 
@@ -171,7 +194,9 @@ def _part(
     inputs: Inputs = tuple(zip(names, values, strict=True))
     if kind == "kv_cache":
         return Component(kind, name, size, formula, inputs, "exact")
-    return Component(kind, name, size, formula, inputs, "modelled", None, ByteRange(size * 9 // 10, size, 4 * size))
+    return Component(
+        kind, name, size, formula, inputs, "modelled", None, ByteRange(size * 9 // 10, size, 4 * size)
+    )
 
 
 def compute_bytes(weight_format: WeightFormat) -> int:

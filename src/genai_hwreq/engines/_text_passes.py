@@ -49,8 +49,20 @@ def _biased(network: Transformer, intermediate: int, run: MediaPass) -> Componen
     dim, layer = network.hidden_dim, network.layers[-1].layer
     heads = max((mixer.n_heads for mixer in layer.mixers if isinstance(mixer, Attention)), default=1)
     attends = (2, 7 * dim, 0)
-    feeds = (1, 3 * intermediate + 2 * dim, intermediate + 2 * dim) if run.kept_fp32 else (1, 4 * intermediate + 4 * dim, 0)
-    names = ("batch_size", "text_tokens", "n_heads", "n_tables", "half_elements", "fp32_elements", "element_bytes")
+    feeds = (
+        (1, 3 * intermediate + 2 * dim, intermediate + 2 * dim)
+        if run.kept_fp32
+        else (1, 4 * intermediate + 4 * dim, 0)
+    )
+    names = (
+        "batch_size",
+        "text_tokens",
+        "n_heads",
+        "n_tables",
+        "half_elements",
+        "fp32_elements",
+        "element_bytes",
+    )
     found = []
     for tables, half, full in (attends, feeds):
         values = (run.batch_size, run.text_tokens, heads, tables, half, full, run.element_bytes)

@@ -26,9 +26,9 @@ __all__ = [
 _LAST_TOKEN_LOGITS = (4, 45)
 """From here on the prefill makes the last token's logits only (`num_logits_to_keep`, v4.45.0)."""
 
-_CACHE_OBJECTS = (4, 36)
-"""From here on a cache object is changed in place (`DynamicCache`, v4.36.0). Before, each step returned a tuple
-of new tensors while the caller still held the old one."""
+_CACHE_OBJECTS = (4, 42)
+"""From here on `generate()` hands a cache object from step to step, which is changed in place (v4.42.0). Before, it
+held a tuple of tensors, which outlived the step that returned a tuple of longer ones."""
 
 _SHARED_TABLES = (4, 45)
 """From here on rotary tables are made once a pass. Before, each layer kept tables for every position it could

@@ -11,6 +11,14 @@ from attrs import evolve, frozen
 
 from genai_hwreq.engines._diffusers_passes import encode_components, working_components
 from genai_hwreq.engines._passes import MediaPass
+from genai_hwreq.engines._pipeline_runs import (
+    WORKLOADS,
+    Asked,
+    compute_bytes,
+    is_fp16,
+    named_networks,
+    sizes_of,
+)
 from genai_hwreq.engines._pipeline_weights import (
     Formats,
     Offload,
@@ -22,27 +30,16 @@ from genai_hwreq.engines._protocol import Memory, Request
 from genai_hwreq.engines._runtime import context_component, host_runtime_component
 from genai_hwreq.engines._sized_pipelines import assumed_pipeline
 from genai_hwreq.estimates import Assumption, Component, DeviceMemory, Phase
-from genai_hwreq.formats import PlainType, RecipeFormat, WeightFormat
+from genai_hwreq.formats import RecipeFormat, WeightFormat
 from genai_hwreq.models import Pipeline, SizedModel, UnknownNetwork
 from genai_hwreq.ranges import ByteRange
-from genai_hwreq.workloads import ImageGeneration, VideoGeneration
+from genai_hwreq.workloads import AudioGeneration
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from genai_hwreq.models import Model, NetworkRole, PipelineNetwork
+    from genai_hwreq.models import Model, PipelineNetwork
     from genai_hwreq.placement import Placement
 
 __all__ = ["Diffusers"]
-
-_PHASES: dict[NetworkRole, str] = {
-    "text_encoder": "text_encode",
-    "denoiser": "denoise",
-    "upscaler": "upscale",
-    "vae": "vae_decode",
-    "safety_checker": "safety_check",
-}
-"""What happens while a network of a role works."""
 
 
 @frozen(kw_only=True)
@@ -100,8 +97,13 @@ class Diffusers:
         """Say why this cannot be run, or `None` where it can."""
         if not _makes_images(request.model):
             return "only image and video pipelines are; text models run on transformers"
-        if not isinstance(request.workload, ImageGeneration | VideoGeneration):
-            return f"it makes images and video, not a {type(request.workload).__name__}; pass an ImageGeneration"
+        if not isinstance(request.workload, WORKLOADS):
+            return (
+                f"it makes images and video, not a {type(request.workload).__name__}; pass an ImageGeneration"
+            )
+        makes_sound = isinstance(request.model, Pipeline) and request.model.sample_rate_hz is not None
+        if makes_sound != isinstance(request.workload, AudioGeneration):
+            return "an AudioGeneration is for pipelines of sound, and they make nothing else"
         if isinstance(request.weight_format, RecipeFormat):
             return f"{request.weight_format.id} is a GGUF file type; pass a plain or bitsandbytes format"
         if request.placement.n_devices > 1:
@@ -112,7 +114,7 @@ class Diffusers:
         """Turn a request into memory, phase by phase."""
         workload, weight_format = request.workload, request.weight_format
         model, assumed = _pipeline(request.model)
-        assert isinstance(workload, ImageGeneration | VideoGeneration)
+        assert isinstance(workload, WORKLOADS)
         assert isinstance(weight_format, WeightFormat)
         formats = Formats(
             default=weight_format,
@@ -137,21 +139,21 @@ class Diffusers:
             return "group"
         return "model" if self.enable_model_cpu_offload else placement.offload
 
-    def _run(self, model: Pipeline, workload: ImageGeneration | VideoGeneration, formats: Formats) -> MediaPass:
+    def _run(self, model: Pipeline, workload: Asked, formats: Formats) -> MediaPass:
         guidance = model.guidance if workload.guidance is None else workload.guidance
         doubled = guidance and not model.sequential_guidance
-        element_bytes = _compute_bytes(formats.default)
-        vae_bytes = _compute_bytes(formats.vae) if formats.vae else (4 if model.upcast_vae else element_bytes)
-        frames = workload.n_frames if isinstance(workload, VideoGeneration) else None
+        element_bytes = compute_bytes(formats.default)
+        vae_bytes = compute_bytes(formats.vae) if formats.vae else (4 if model.upcast_vae else element_bytes)
+        width, height, frames, text = sizes_of(model, workload)
         major = self.compute_capability.partition(".")[0] if self.compute_capability else None
         return MediaPass(
             batch_size=workload.batch_size,
-            width_px=workload.width_px or model.width_px,
-            height_px=workload.height_px or model.height_px,
-            n_frames=frames or model.n_frames,
+            width_px=width,
+            height_px=height,
+            n_frames=frames,
             frame_scale=model.frame_scale,
             latent_scale=model.latent_scale,
-            text_tokens=workload.text_tokens or model.text_tokens,
+            text_tokens=text,
             samples=workload.batch_size * (2 if doubled else 1),
             element_bytes=element_bytes,
             eager=self.attention != "sdpa",
@@ -159,15 +161,17 @@ class Diffusers:
             vae_slicing=self.enable_vae_slicing,
             vae_tiling=self.enable_vae_tiling,
             vae_bytes=vae_bytes,
-            kept_fp32=_is_fp16(formats.text_encoder or formats.default),
+            kept_fp32=is_fp16(formats.text_encoder or formats.default),
             cudnn_workspaces=self.cudnn_workspaces,
             compute_major=int(major) if major else None,
         )
 
-    def _device_phases(self, model: Pipeline, run: MediaPass, offload: Offload, formats: Formats) -> tuple[Phase, ...]:
+    def _device_phases(
+        self, model: Pipeline, run: MediaPass, offload: Offload, formats: Formats
+    ) -> tuple[Phase, ...]:
         loaded = resident_weights(model.networks, (), offload, formats)
         phases = [Phase(name="load", components=(*loaded, context_component()))]
-        for name, part in _named(model.networks):
+        for name, part in named_networks(model.networks):
             weights = resident_weights(model.networks, _at_work(model, part, offload), offload, formats)
             here = run if offload == "none" else evolve(run, freed_bytes=_freed(model, part, run, formats))
             if self.encode_input and part.role == "vae":
@@ -186,11 +190,6 @@ def _freed(model: Pipeline, part: PipelineNetwork, run: MediaPass, formats: Form
 
 def _spare_percent(run: MediaPass) -> int:
     return _SPARE_PERCENT if run.n_frames == 1 else _VIDEO_SPARE_PERCENT
-
-
-def _is_fp16(weight_format: WeightFormat) -> bool:
-    matrices = weight_format.matrices
-    return isinstance(matrices, PlainType) and matrices.name == "fp16"
 
 
 def _device_phase(
@@ -223,14 +222,8 @@ def _pipeline(model: Model) -> tuple[Pipeline, tuple[Assumption, ...]]:
     return model, ()
 
 
-def _compute_bytes(weight_format: WeightFormat) -> int:
-    """Return the bytes of an element of activations: those of the tensors that are not quantised."""
-    rest = weight_format.rest
-    return rest.bits // 8 if isinstance(rest, PlainType) else 2
-
-
 def _host_phases(model: Pipeline, offload: Offload, formats: Formats) -> tuple[Phase, ...]:
-    named = ((name, _at_work(model, part, offload)) for name, part in _named(model.networks))
+    named = ((name, _at_work(model, part, offload)) for name, part in named_networks(model.networks))
     moments: tuple[tuple[str, tuple[PipelineNetwork, ...] | None], ...] = (("load", None), *named)
     return tuple(
         Phase(
@@ -242,17 +235,6 @@ def _host_phases(model: Pipeline, offload: Offload, formats: Formats) -> tuple[P
         )
         for name, working in moments
     )
-
-
-def _named(networks: Iterable[PipelineNetwork]) -> tuple[tuple[str, PipelineNetwork], ...]:
-    """Name each network's phase; a second network of a role gets a number."""
-    seen: dict[str, int] = {}
-    found = []
-    for part in networks:
-        name = _PHASES[part.role]
-        seen[name] = seen.get(name, 0) + 1
-        found.append((name if seen[name] == 1 else f"{name}_{seen[name]}", part))
-    return tuple(found)
 
 
 _SPARE_PERCENT = 20
@@ -278,12 +260,16 @@ def _spare(working: tuple[Component, ...], percent: int) -> tuple[Component, ...
 
 
 def _files(model: Pipeline, formats: Formats) -> tuple[Component, ...]:
-    return tuple(file for part in model.networks for file in network_weights(part, formats.of(part), 1, "file"))
+    return tuple(
+        file for part in model.networks for file in network_weights(part, formats.of(part), 1, "file")
+    )
 
 
-def _assumptions(model: Pipeline, workload: ImageGeneration | VideoGeneration) -> tuple[Assumption, ...]:
+def _assumptions(model: Pipeline, workload: Asked) -> tuple[Assumption, ...]:
     found = []
-    if workload.width_px is None or workload.height_px is None:
+    if not isinstance(workload, AudioGeneration) and (
+        workload.width_px is None or workload.height_px is None
+    ):
         size = f"{workload.width_px or model.width_px} × {workload.height_px or model.height_px}"
         text = f"images of {size} pixels; pass width_px= and height_px= for others"
         found.append(Assumption(code="native-resolution", text=text))

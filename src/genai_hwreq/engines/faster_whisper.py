@@ -75,9 +75,14 @@ class FasterWhisper:
         on_host = self.device == "cpu"
         element_bytes = 4 if on_host else compute_bytes(weight_format)
         copies = _HOST_COPIES if on_host else 1
-        run = SpeechRun(cross_copies_per_window=copies, element_bytes=element_bytes, on_host=on_host, alignment=64)
+        run = SpeechRun(
+            cross_copies_per_window=copies, element_bytes=element_bytes, on_host=on_host, alignment=64
+        )
         return speech_memory(
-            request, run, _fitted("context, libraries and spare memory", RUNTIME_BYTES), _fitted("interpreter and libraries", HOST_BYTES)
+            request,
+            run,
+            _fitted("context, libraries and spare memory", RUNTIME_BYTES),
+            _fitted("interpreter and libraries", HOST_BYTES),
         )
 
 

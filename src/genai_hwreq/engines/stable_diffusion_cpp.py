@@ -88,7 +88,9 @@ class StableDiffusionCpp:
         return Memory(
             devices=(DeviceMemory(name="gpu:0", phases=_distinct(phases)),),
             host=DeviceMemory(name="host", phases=(host,)),
-            disk=tuple(file for part in model.networks for file in network_weights(part, weight_format, 1, "file")),
+            disk=tuple(
+                file for part in model.networks for file in network_weights(part, weight_format, 1, "file")
+            ),
         )
 
     def _on_host(self, part: PipelineNetwork) -> bool:

@@ -73,5 +73,12 @@ def _host() -> Component:
     size = int(HOST_BYTES.value)
     span = ByteRange(size // 2, size, 8 * size)
     return Component(
-        "runtime", "the program", size, "runtime_bytes", (("runtime_bytes", size),), "fitted", HOST_BYTES.source, span
+        "runtime",
+        "the program",
+        size,
+        "runtime_bytes",
+        (("runtime_bytes", size),),
+        "fitted",
+        HOST_BYTES.source,
+        span,
     )

@@ -21,9 +21,7 @@ CROSS_CACHE = "sequences * 2 * n_layers * positions * kv_dim * element_bytes"
 SELF_CACHE = "sequences * 2 * n_layers * tokens * kv_dim * element_bytes"
 """What `self_cache_bytes` computes."""
 
-ENCODE = (
-    "batch_size * (positions * (2 * intermediate_dim + 4 * hidden_dim) + 2 * positions * mel_bins) * element_bytes"
-)
+ENCODE = "batch_size * (positions * (2 * intermediate_dim + 4 * hidden_dim) + 2 * positions * mel_bins) * element_bytes"
 """What `encode_bytes` computes."""
 
 PREFILL = (

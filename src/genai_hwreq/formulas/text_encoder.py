@@ -4,7 +4,9 @@ from __future__ import annotations
 
 __all__ = ["BIASED", "TEXT_ENCODE", "biased_bytes", "text_encode_bytes"]
 
-TEXT_ENCODE = "batch_size * text_tokens * ((n_layers + 2) * hidden_dim + n_wide * intermediate_dim) * element_bytes"
+TEXT_ENCODE = (
+    "batch_size * text_tokens * ((n_layers + 2) * hidden_dim + n_wide * intermediate_dim) * element_bytes"
+)
 """What `text_encode_bytes` computes."""
 
 BIASED = (

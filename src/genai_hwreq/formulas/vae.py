@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-__all__ = ["DECODE", "ENCODE", "IMAGES", "MIDDLE", "TILED_IMAGES", "WORKSPACE", "decode_bytes", "encode_bytes", "image_bytes", "middle_bytes", "workspace_bytes"]
+__all__ = [
+    "DECODE",
+    "ENCODE",
+    "IMAGES",
+    "MIDDLE",
+    "TILED_IMAGES",
+    "WORKSPACE",
+    "decode_bytes",
+    "encode_bytes",
+    "image_bytes",
+    "middle_bytes",
+    "workspace_bytes",
+]
 
 DECODE = "3 * batch_size * pixels * width * element_bytes"
 """What `decode_bytes` computes."""

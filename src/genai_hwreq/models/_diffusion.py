@@ -10,7 +10,7 @@ from typing import Literal
 
 from attrs import field, frozen
 
-from genai_hwreq._validators import non_empty, positive
+from genai_hwreq._validators import non_empty, optional_positive, positive
 from genai_hwreq.models._autoencoder import Autoencoder
 from genai_hwreq.models._enumerated import EnumeratedNetwork
 from genai_hwreq.models._identity import Identity
@@ -91,6 +91,9 @@ class Pipeline:
 
     frame_scale: int = field(default=1, validator=positive)
     """Frames of one latent frame."""
+
+    sample_rate_hz: int | None = field(default=None, validator=optional_positive)
+    """Samples of a second of sound; then `width_px` counts samples, and `height_px` is one."""
 
     upcast_vae: bool = False
     """Whether the pipeline decodes in fp32 whatever the weights are."""

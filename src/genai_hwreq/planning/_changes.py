@@ -32,9 +32,10 @@ _SHORTEST_USEFUL_TOKENS = 512
 """Contexts below this hold neither a question of some length nor its answer."""
 
 _FAITHFUL_BITS, _SOUND_BITS = 7, 4
-"""From these bits on, perplexity rises by well below one per cent, and by a few per cent; below them by far more.
+"""From so many bits on, perplexity rises by well below one per cent, and by a few per cent; below by far more.
 
-Source: https://github.com/ggml-org/llama.cpp/blob/master/tools/quantize/README.md
+Source: https://github.com/ggml-org/llama.cpp/blob/master/tools/perplexity/README.md, Llama 3 8B: Q8_0 0.1 %,
+Q4_K_M 2.6 %, Q2_K 52 %
 """
 
 _USUAL_ENGINES = ("transformers", "llama.cpp", "vllm")

@@ -70,7 +70,9 @@ def read_network(config: Mapping[str, Any]) -> Transformer | UNet | Autoencoder 
     reader = reader_of(name)
     if reader is not None:
         return reader(fields)
-    known = ", ".join(("UNet2DConditionModel", "ControlNetModel", "UNetMotionModel", "AutoencoderKL", *NETWORKS))
+    known = ", ".join(
+        ("UNet2DConditionModel", "ControlNetModel", "UNetMotionModel", "AutoencoderKL", *NETWORKS)
+    )
     msg = f"_class_name {name!r} is not known; known are {known}"
     raise ConfigurationError(msg, field="_class_name")
 

@@ -13,7 +13,14 @@ from typing import Any
 
 from genai_hwreq.errors import FileFormatError
 from genai_hwreq.readers._json_objects import json_object
-from genai_hwreq.readers._weight_files import MOST_TENSORS, StoredTensor, opened, read_whole, refuse_repeated, shown
+from genai_hwreq.readers._weight_files import (
+    MOST_TENSORS,
+    StoredTensor,
+    opened,
+    read_whole,
+    refuse_repeated,
+    shown,
+)
 
 __all__ = ["INDEX_SUFFIX", "read_safetensors_header"]
 
@@ -102,7 +109,7 @@ def _entry(path: Path, name: str, entry: Any) -> tuple[int, StoredTensor]:  # no
     dtype, shape = entry["dtype"], _sizes(path, name, "shape", entry["shape"])
     offsets = _sizes(path, name, "data_offsets", entry["data_offsets"])
     if not isinstance(dtype, str) or dtype not in _BITS:
-        raise FileFormatError(str(path), f"tensor {shown(name)} has type {str(dtype)[:40]!r}; known are {', '.join(_BITS)}")
+        raise FileFormatError(str(path), f"tensor {shown(name)} has type {shown(str(dtype))}; known are {', '.join(_BITS)}")
     n_bits = prod(shape) * _BITS[dtype]
     if len(offsets) != 2 or n_bits % 8 or offsets[1] - offsets[0] != n_bits // 8:
         reason = f"tensor {shown(name)} of {dtype} {shape} stands at {offsets}; expected {n_bits / 8:.15g} bytes"

@@ -84,7 +84,10 @@ def mochi_autoencoder(fields: Fields) -> EnumeratedNetwork:
     inputs, out = fields.count("in_channels", default=15), fields.count("out_channels", default=3)
     down = fields.counts("encoder_block_out_channels", minimum=1) or (64, 128, 256, 384)
     up = (fields.counts("decoder_block_out_channels", minimum=1) or (128, 256, 512, 768))[::-1]
-    latent, layers = fields.count("latent_channels", default=12), fields.counts("layers_per_block") or (3, 3, 4, 6, 3)
+    latent, layers = (
+        fields.count("latent_channels", default=12),
+        fields.counts("layers_per_block") or (3, 3, 4, 6, 3),
+    )
     in_time = fields.counts("temporal_expansions", minimum=1) or (1, 2, 3)
     in_space = fields.counts("spatial_expansions", minimum=1) or (2, 2, 2)
     attends = fields.items("add_attention_block") or (False, True, True, True, True)
@@ -133,7 +136,10 @@ def tiny_autoencoder(fields: Fields) -> EnumeratedNetwork:
     pixels, out = fields.count("in_channels", default=3), fields.count("out_channels", default=3)
     down = fields.counts("encoder_block_out_channels", minimum=1) or (64, 64, 64, 64)
     up = fields.counts("decoder_block_out_channels", minimum=1) or (64, 64, 64, 64)
-    n_down, n_up = fields.counts("num_encoder_blocks") or (1, 3, 3, 3), fields.counts("num_decoder_blocks") or (3, 3, 3, 1)
+    n_down, n_up = (
+        fields.counts("num_encoder_blocks") or (1, 3, 3, 3),
+        fields.counts("num_decoder_blocks") or (3, 3, 3, 1),
+    )
     latent = fields.count("latent_channels", default=4)
     stored: list[Tensor] = []
     for index, (width, n_blocks) in enumerate(zip(down, n_down, strict=True)):

@@ -30,7 +30,10 @@ _HUNYUAN_FRAMES = 17
 def hunyuan_video(fields: Fields) -> EnumeratedNetwork:
     """Read HunyuanVideo's autoencoder: AutoencoderKL with cubes in place of squares, decoded whole."""
     widths = fields.counts("block_out_channels", minimum=1) or (128, 256, 512, 512)
-    n_blocks, latent = fields.count("layers_per_block", default=2), fields.count("latent_channels", default=16)
+    n_blocks, latent = (
+        fields.count("layers_per_block", default=2),
+        fields.count("latent_channels", default=16),
+    )
     pixels, out = fields.count("in_channels", default=3), fields.count("out_channels", default=3)
     attends = fields.flag("mid_block_add_attention", default=True)
     scale = fields.count("spatial_compression_ratio", default=8)
@@ -46,7 +49,10 @@ def hunyuan_video(fields: Fields) -> EnumeratedNetwork:
         if index < len(widths) - 1:
             stored += causal(f"{name}.downsamplers.0.conv", width, width)
     stored += _middle3d("encoder.mid_block", channels, attends=attends)
-    stored += [*norm("encoder.conv_norm_out", channels, has_bias=True), *causal("encoder.conv_out", 2 * latent, channels)]
+    stored += [
+        *norm("encoder.conv_norm_out", channels, has_bias=True),
+        *causal("encoder.conv_out", 2 * latent, channels),
+    ]
     stored += causal("decoder.conv_in", channels, latent)
     stored += _middle3d("decoder.mid_block", channels, attends=attends)
     for index, width in enumerate(reversed(widths)):
@@ -56,7 +62,10 @@ def hunyuan_video(fields: Fields) -> EnumeratedNetwork:
             channels = width
         if index < len(widths) - 1:
             stored += causal(f"{name}.upsamplers.0.conv", width, width)
-    stored += [*norm("decoder.conv_norm_out", channels, has_bias=True), *causal("decoder.conv_out", out, channels)]
+    stored += [
+        *norm("decoder.conv_norm_out", channels, has_bias=True),
+        *causal("decoder.conv_out", out, channels),
+    ]
     stored += patch_convolution("quant_conv", 2 * latent, 2 * latent, 1, 1, 1)
     stored += patch_convolution("post_quant_conv", latent, latent, 1, 1, 1)
     return EnumeratedNetwork(
@@ -93,7 +102,10 @@ def _middle3d(name: str, width: int, *, attends: bool) -> Iterator[Tensor]:
 def cogvideox(fields: Fields) -> EnumeratedNetwork:  # noqa: C901  (one walk through the network)
     """Read CogVideoX's autoencoder, whose decoder's norms read the latent again."""
     widths = fields.counts("block_out_channels", minimum=1) or (128, 256, 256, 512)
-    latent, n_blocks = fields.count("latent_channels", default=16), fields.count("layers_per_block", default=3)
+    latent, n_blocks = (
+        fields.count("latent_channels", default=16),
+        fields.count("layers_per_block", default=3),
+    )
     pixels, out = fields.count("in_channels", default=3), fields.count("out_channels", default=3)
     frame_scale = fields.count("temporal_compression_ratio", default=4)
     stored: list[Tensor] = [*causal("encoder.conv_in", widths[0], pixels)]
@@ -107,7 +119,10 @@ def cogvideox(fields: Fields) -> EnumeratedNetwork:  # noqa: C901  (one walk thr
             stored += patch_convolution(f"{name}.downsamplers.0.conv", width, width, 3, 3)
     for block in range(2):
         stored += _cog_resnet(f"encoder.mid_block.resnets.{block}", channels, channels)
-    stored += [*norm("encoder.norm_out", channels, has_bias=True), *causal("encoder.conv_out", 2 * latent, channels)]
+    stored += [
+        *norm("encoder.norm_out", channels, has_bias=True),
+        *causal("encoder.conv_out", 2 * latent, channels),
+    ]
     stored += causal("decoder.conv_in", channels, latent)
     for block in range(2):
         stored += _cog_resnet(f"decoder.mid_block.resnets.{block}", channels, channels, latent)
@@ -213,7 +228,9 @@ def _length(name: str, width: int, outputs: int, frames: int) -> Iterator[Tensor
     for number in (1, 2, 3, 4):
         yield from norm(f"{name}.conv{number}.0", width, has_bias=True)
         first = number == 1
-        yield from patch_convolution(f"{name}.conv{number}.2", outputs if first else width, width, *(sides if first else _CUBE))
+        yield from patch_convolution(
+            f"{name}.conv{number}.2", outputs if first else width, width, *(sides if first else _CUBE)
+        )
 
 
 def _allegro_middle(name: str, width: int) -> Iterator[Tensor]:

@@ -5,6 +5,7 @@ Next: _unets.
 
 from __future__ import annotations
 
+from math import prod
 from typing import TYPE_CHECKING
 
 from genai_hwreq.errors import ConfigurationError
@@ -47,7 +48,9 @@ def deep_compression(fields: Fields) -> EnumeratedNetwork:
 def _half(fields: Fields, half: str, latent: int, pixels: int, head_dim: int) -> Iterator[Tensor]:
     widths = fields.counts(f"{half}_block_out_channels", minimum=1) or _WIDTHS
     n_levels = len(widths)
-    depth = fields.counts(f"{half}_layers_per_block") or ((2, 2, 2, 3, 3, 3) if half == "encoder" else (3,) * n_levels)
+    depth = fields.counts(f"{half}_layers_per_block") or (
+        (2, 2, 2, 3, 3, 3) if half == "encoder" else (3,) * n_levels
+    )
     kinds = _kinds(fields, f"{half}_block_types", n_levels)
     scales = fields.items(f"{half}_qkv_multiscales") or ((), (), (), (5,), (5,), (5,))
     for index, width in enumerate(widths):
@@ -77,11 +80,15 @@ def _encoder_ends(
 ) -> Iterator[Tensor]:
     packs = fields.text("downsample_block_type", default="pixel_unshuffle") == "pixel_unshuffle"
     first = widths[0] if depth[0] else widths[1]
-    yield from patch_convolution("encoder.conv_in", first if depth[0] else (first // 4 if packs else first), pixels, 3, 3)
+    yield from patch_convolution(
+        "encoder.conv_in", first if depth[0] else (first // 4 if packs else first), pixels, 3, 3
+    )
     for index, width in enumerate(widths[:-1]):
         if depth[index]:
             outputs = widths[index + 1]
-            yield from patch_convolution(f"encoder.down_blocks.{index}.conv", outputs // 4 if packs else outputs, width, 3, 3)
+            yield from patch_convolution(
+                f"encoder.down_blocks.{index}.conv", outputs // 4 if packs else outputs, width, 3, 3
+            )
     yield from patch_convolution("encoder.conv_out", latent, widths[-1], 3, 3)
 
 
@@ -96,7 +103,9 @@ def _decoder_ends(
             yield from patch_convolution(f"decoder.up_blocks.{index}.conv", outputs, widths[index + 1], 3, 3)
     last = widths[0] if depth[0] else widths[1]
     yield from norm("decoder.norm_out", last, has_bias=True)
-    yield from patch_convolution("decoder.conv_out", pixels if depth[0] else (4 * pixels if packs else pixels), last, 3, 3)
+    yield from patch_convolution(
+        "decoder.conv_out", pixels if depth[0] else (4 * pixels if packs else pixels), last, 3, 3
+    )
 
 
 def _residual(name: str, width: int) -> Iterator[Tensor]:
@@ -125,7 +134,10 @@ def oobleck(fields: Fields) -> EnumeratedNetwork:
     hidden = fields.count("encoder_hidden_size", default=128)
     ratios = fields.counts("downsampling_ratios", minimum=1) or (2, 4, 4, 8, 8)
     multiples = (1, *(fields.counts("channel_multiples", minimum=1) or (1, 2, 4, 8, 16)))
-    channels, latent = fields.count("decoder_channels", default=128), fields.count("decoder_input_channels", default=64)
+    channels, latent = (
+        fields.count("decoder_channels", default=128),
+        fields.count("decoder_input_channels", default=64),
+    )
     audio = fields.count("audio_channels", default=2)
     stored: list[Tensor] = [*_split_convolution("encoder.conv1", hidden, audio, 7)]
     for index, ratio in enumerate(ratios):
@@ -147,10 +159,27 @@ def oobleck(fields: Fields) -> EnumeratedNetwork:
             stored += _unit(f"{name}.res_unit{unit}", widths[index + 1])
     stored += _snake("decoder.snake1", widths[-1])
     stored += _split_convolution("decoder.conv2", audio, widths[-1], 7, has_bias=False)
-    return EnumeratedNetwork(class_name="AutoencoderOobleck", groups=group("layers", 1, stored))
+    scale = prod(ratios)
+    made = sum(
+        tensor.n_elements
+        for tensor in stored
+        if tensor.name.startswith("decoder.") and tensor.name.endswith("weight_v")
+    )
+    work = FrameWork(
+        scale=scale, latent_channels=latent, image_channels=audio,
+        decode=(FrameMoment(name="residual unit at full rate", milli_per_pixel=4_500 * channels),),
+    )  # fmt: skip
+    return EnumeratedNetwork(
+        class_name="AutoencoderOobleck",
+        groups=group("layers", 1, stored),
+        tables=(Tensor("decoder.weights", "state", (made,)),),
+        work=work,
+    )
 
 
-def _split_convolution(name: str, outputs: int, inputs: int, side: int, *, has_bias: bool = True) -> Iterator[Tensor]:
+def _split_convolution(
+    name: str, outputs: int, inputs: int, side: int, *, has_bias: bool = True
+) -> Iterator[Tensor]:
     """Yield a convolution whose weight is stored as length and direction."""
     if has_bias:
         yield from raw(f"{name}.bias", outputs)

@@ -26,9 +26,14 @@ def consisid(fields: Fields) -> EnumeratedNetwork:
     base = evolve(cogvideox(fields), class_name="ConsisIDTransformer3DModel")
     if not fields.flag("is_train_face", default=False):
         return base
-    heads, head_dim = fields.count("num_attention_heads", default=30), fields.count("attention_head_dim", default=64)
+    heads, head_dim = (
+        fields.count("num_attention_heads", default=30),
+        fields.count("attention_head_dim", default=64),
+    )
     faces, layers = fields.count("LFE_output_dim", default=2048), fields.count("num_layers", default=30)
-    inner = fields.count("cross_attn_num_heads", default=16) * fields.count("cross_attn_dim_head", default=128)
+    inner = fields.count("cross_attn_num_heads", default=16) * fields.count(
+        "cross_attn_dim_head", default=128
+    )
     interval = fields.count("cross_attn_interval", default=2)
     attention = _perceiver("perceiver_cross_attention", heads * head_dim, faces, inner)
     return evolve(

@@ -33,7 +33,9 @@ def causal(name: str, outputs: int, inputs: int, *sides: int) -> Tensors:
 
 def ltx_video(fields: Fields) -> EnumeratedNetwork:  # noqa: C901  (one walk through the network)
     """Read LTX-Video's autoencoder: pixels are packed by fours, norms have no weights but at changes of width."""
-    if fields.flag("timestep_conditioning", default=False) or "LTXVideo095DownBlock3D" in (fields.items("down_block_types") or ()):
+    if fields.flag("timestep_conditioning", default=False) or "LTXVideo095DownBlock3D" in (
+        fields.items("down_block_types") or ()
+    ):
         msg = "LTX-Video's autoencoder of version 0.9.1 and later is not known yet"
         raise ConfigurationError(msg, field="timestep_conditioning")
     latent, pixels = fields.count("latent_channels", default=128), fields.count("in_channels", default=3)
@@ -102,7 +104,13 @@ def temporal_decoder(fields: Fields) -> EnumeratedNetwork:
     widths = fields.counts("block_out_channels", minimum=1) or (64,)
     latent, n_blocks = fields.count("latent_channels", default=4), fields.count("layers_per_block", default=1)
     pixels, out = fields.count("in_channels", default=3), fields.count("out_channels", default=3)
-    flat = Autoencoder(image_channels=pixels, latent_channels=latent, widths=widths, n_residual_blocks=n_blocks, quant_convolutions=False)
+    flat = Autoencoder(
+        image_channels=pixels,
+        latent_channels=latent,
+        widths=widths,
+        n_residual_blocks=n_blocks,
+        quant_convolutions=False,
+    )
     stored = [tensor for tensor in flat.tensors() if tensor.name.startswith("encoder.")]
     stored += patch_convolution("quant_conv", 2 * latent, 2 * latent, 1, 1)
     channels = widths[-1]
@@ -110,7 +118,9 @@ def temporal_decoder(fields: Fields) -> EnumeratedNetwork:
     for block in range(n_blocks):
         stored += temporal_resnet(f"decoder.mid_block.resnets.{block}", channels, channels)
     for part in ("to_q", "to_k", "to_v", "to_out.0"):
-        stored += matrix(f"decoder.mid_block.attentions.0.{part}", "projection", channels, channels, has_bias=True)
+        stored += matrix(
+            f"decoder.mid_block.attentions.0.{part}", "projection", channels, channels, has_bias=True
+        )
     stored += norm("decoder.mid_block.attentions.0.group_norm", channels, has_bias=True)
     for index, width in enumerate(reversed(widths)):
         for block in range(n_blocks + 1):

@@ -37,7 +37,10 @@ def hunyuan_dit(fields: Fields) -> EnumeratedNetwork:
     n_heads, head_dim, dim = heads_and_width(fields, 16, 88)
     channels, patch = fields.count("in_channels", default=4), fields.count("patch_size", default=2)
     n_layers = fields.n_layers("num_layers") if fields.has("num_layers") else 28
-    clip, t5 = fields.count("cross_attention_dim", default=1024), fields.count("cross_attention_dim_t5", default=2048)
+    clip, t5 = (
+        fields.count("cross_attention_dim", default=1024),
+        fields.count("cross_attention_dim_t5", default=2048),
+    )
     pooled = fields.count("pooled_projection_dim", default=1024)
     text, text_t5 = fields.count("text_len", default=77), fields.count("text_len_t5", default=256)
     ratio = fields.config.get("mlp_ratio", 4.0)
@@ -91,14 +94,22 @@ def hidream(fields: Fields) -> EnumeratedNetwork:
     channels, patch = fields.count("in_channels", default=64), fields.count("patch_size", default=2)
     captions = fields.counts("caption_channels", minimum=1) or (4096, 4096)
     llama = len(fields.items("llama_layers") or ())
-    pooled, experts = fields.count("text_emb_dim", default=2048), fields.count("num_routed_experts", default=4)
+    pooled, experts = (
+        fields.count("text_emb_dim", default=2048),
+        fields.count("num_routed_experts", default=4),
+    )
     double, single = fields.count("num_layers", default=16), fields.count("num_single_layers", default=32)
     n_captions = llama or double + single
     inner = _rounded(2 * 4 * dim // 3)
     shared = _rounded(2 * (4 * dim // 2) // 3)
-    mixture: list[Tensors] = [_swiglu("block.ff_i.shared_experts", dim, shared, "ffn"), linear("block.ff_i.gate", experts, dim, has_bias=False)]
+    mixture: list[Tensors] = [
+        _swiglu("block.ff_i.shared_experts", dim, shared, "ffn"),
+        linear("block.ff_i.gate", experts, dim, has_bias=False),
+    ]
     mixture += [_swiglu(f"block.ff_i.experts.{index}", dim, inner, "expert") for index in range(experts)]
-    projections = [linear(f"caption_projection.{i}.linear", dim, captions[0], has_bias=False) for i in range(n_captions)]
+    projections = [
+        linear(f"caption_projection.{i}.linear", dim, captions[0], has_bias=False) for i in range(n_captions)
+    ]
     projections.append(linear(f"caption_projection.{n_captions}.linear", dim, captions[-1], has_bias=False))
     ends = group(
         "embeddings", 1,
@@ -133,7 +144,11 @@ def _rounded(width: int) -> int:
 
 
 def _swiglu(name: str, dim: int, inner: int, kind: str) -> Tensors:
-    gate, up, down = ("expert_gate", "expert_up", "expert_down") if kind == "expert" else ("ffn_gate", "ffn_up", "ffn_down")
+    gate, up, down = (
+        ("expert_gate", "expert_up", "expert_down")
+        if kind == "expert"
+        else ("ffn_gate", "ffn_up", "ffn_down")
+    )
     return (
         *matrix(f"{name}.w1", gate, inner, dim),  # type: ignore[arg-type]
         *matrix(f"{name}.w2", down, dim, inner),  # type: ignore[arg-type]

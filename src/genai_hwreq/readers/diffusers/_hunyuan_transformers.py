@@ -52,7 +52,10 @@ def hunyuan_video(fields: Fields) -> EnumeratedNetwork:
         class_name="HunyuanVideoTransformer3DModel",
         groups=(*ends, *_hunyuan_blocks(fields, dim, head_dim)),
         work=TokenWork(
-            patch=patch, patch_frames=frames, n_heads=n_heads, moments=(_hunyuan_moment(dim, head_dim, text, cell),)
+            patch=patch,
+            patch_frames=frames,
+            n_heads=n_heads,
+            moments=(_hunyuan_moment(dim, head_dim, text, cell),),
         ),
     )
 
@@ -115,7 +118,9 @@ def hunyuan_image(fields: Fields) -> EnumeratedNetwork:
     return EnumeratedNetwork(
         class_name="HunyuanImageTransformer2DModel",
         groups=(*ends, *_hunyuan_blocks(fields, dim, head_dim)),
-        work=TokenWork(patch=patch, n_heads=n_heads, moments=(_hunyuan_moment(dim, head_dim, text, channels),)),
+        work=TokenWork(
+            patch=patch, n_heads=n_heads, moments=(_hunyuan_moment(dim, head_dim, text, channels),)
+        ),
     )
 
 
@@ -135,7 +140,10 @@ def hunyuan_video_15(fields: Fields) -> EnumeratedNetwork:
     n_heads, head_dim, dim = heads_and_width(fields, 16, 128)
     channels, out = fields.count("in_channels", default=65), fields.count("out_channels", default=32)
     patch, frames = fields.count("patch_size", default=1), fields.count("patch_size_t", default=1)
-    text, glyphs = fields.count("text_embed_dim", default=3584), fields.count("text_embed_2_dim", default=1472)
+    text, glyphs = (
+        fields.count("text_embed_dim", default=3584),
+        fields.count("text_embed_2_dim", default=1472),
+    )
     image, flow = fields.count("image_embed_dim", default=1152), fields.flag("use_meanflow", default=False)
     cell = channels * frames * patch * patch
     ends = group(
@@ -153,7 +161,10 @@ def hunyuan_video_15(fields: Fields) -> EnumeratedNetwork:
     )  # fmt: skip
     blocks = group("layers", fields.count("num_layers", default=54), double_block(dim, head_dim, 4 * dim))
     moment = TokenMoment(
-        name="feed-forward network", per_token=8 * dim + 7 * dim + cell, per_text_token=5 * dim + text, fp32_shared=2 * head_dim
+        name="feed-forward network",
+        per_token=8 * dim + 7 * dim + cell,
+        per_text_token=5 * dim + text,
+        fp32_shared=2 * head_dim,
     )
     return EnumeratedNetwork(
         class_name="HunyuanVideo15Transformer3DModel",

@@ -55,7 +55,9 @@ def sd3(fields: Fields) -> EnumeratedNetwork:
     for is_last in (False, True):
         for is_dual in (False, True):
             layers = [i for i in range(n_layers) if (i == n_layers - 1) == is_last and (i in dual) == is_dual]
-            groups += group("layers", len(layers), _sd3_block(dim, caption, normed, last=is_last, dual=is_dual))
+            groups += group(
+                "layers", len(layers), _sd3_block(dim, caption, normed, last=is_last, dual=is_dual)
+            )
     ends = group(
         "embeddings", 1,
         patch_convolution("pos_embed.proj", dim, channels, patch, patch),
@@ -141,7 +143,9 @@ def sana(fields: Fields) -> EnumeratedNetwork:
     n_heads, _, dim = heads_and_width(fields, 70, 32)
     channels, patch = fields.count("in_channels", default=32), fields.count("patch_size", default=1)
     caption = fields.count("caption_channels", default=2304)
-    cross_inner = fields.count("num_cross_attention_heads", default=20) * fields.count("cross_attention_head_dim", default=112)
+    cross_inner = fields.count("num_cross_attention_heads", default=20) * fields.count(
+        "cross_attention_head_dim", default=112
+    )
     cross = fields.count("cross_attention_dim", default=2240)
     ratio = fields.config.get("mlp_ratio", 2.5)
     inner = int((ratio if isinstance(ratio, int | float) else 2.5) * dim)

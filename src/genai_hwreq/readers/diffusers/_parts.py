@@ -61,7 +61,9 @@ def patch_convolution(name: str, outputs: int, inputs: int, *sides: int, has_bia
     return (weight, bias_vector(name, outputs)) if has_bias else (weight,)
 
 
-def embedding(name: str, dim: int, inputs: int, *, has_bias: bool = True, outputs: int | None = None) -> Tensors:
+def embedding(
+    name: str, dim: int, inputs: int, *, has_bias: bool = True, outputs: int | None = None
+) -> Tensors:
     """Return two linear layers, `linear_1` and `linear_2`."""
     last = dim if outputs is None else outputs
     return (
@@ -108,7 +110,10 @@ def attention(  # noqa: PLR0913  (diffusers' own switches)
     if output:
         stored += matrix(f"{name}.to_out.0", "attention_output", dim, width, has_bias=closing)
     if norm_dim:
-        stored += [*norm(f"{name}.norm_q", norm_dim, has_bias=norm_bias), *norm(f"{name}.norm_k", norm_dim, has_bias=norm_bias)]
+        stored += [
+            *norm(f"{name}.norm_q", norm_dim, has_bias=norm_bias),
+            *norm(f"{name}.norm_k", norm_dim, has_bias=norm_bias),
+        ]
     if added:
         joined = has_bias if added_bias is None else added_bias
         for kind, role in (("q", "attention_q"), ("k", "attention_k"), ("v", "attention_v")):

@@ -31,7 +31,9 @@ Tensors = tuple[Tensor, ...]
 def double_block(dim: int, head_dim: int, inner: int, *, modulated: bool = True) -> Tensors:
     """Return a block of two streams: image and text each have their own weights and attend together."""
     modulation = (
-        (*linear("norm1.linear", 6 * dim, dim), *linear("norm1_context.linear", 6 * dim, dim)) if modulated else ()
+        (*linear("norm1.linear", 6 * dim, dim), *linear("norm1_context.linear", 6 * dim, dim))
+        if modulated
+        else ()
     )
     return (
         *modulation,
@@ -39,8 +41,6 @@ def double_block(dim: int, head_dim: int, inner: int, *, modulated: bool = True)
         *feed_forward("ff", dim, inner),
         *feed_forward("ff_context", dim, inner),
     )
-
-
 
 
 def single_block(dim: int, head_dim: int, inner: int, *, modulated: bool = True) -> Tensors:
@@ -85,7 +85,9 @@ def flux(fields: Fields) -> EnumeratedNetwork:
         groups=(
             *ends,
             *group("layers", fields.count("num_layers", default=19), double_block(dim, head_dim, 4 * dim)),
-            *group("layers", fields.count("num_single_layers", default=38), single_block(dim, head_dim, 4 * dim)),
+            *group(
+                "layers", fields.count("num_single_layers", default=38), single_block(dim, head_dim, 4 * dim)
+            ),
         ),
         work=_flux_work(dim, head_dim, n_heads, text, channels),
     )
@@ -103,7 +105,10 @@ def _flux_ends(dim: int, text: int, channels: int, out: int) -> tuple[Tensors, .
 def longcat(fields: Fields) -> EnumeratedNetwork:
     """Read LongCat-Image's transformer: FLUX's without pooled text."""
     n_heads, head_dim, dim = heads_and_width(fields, 24, 128)
-    channels, text = fields.count("in_channels", default=64), fields.count("joint_attention_dim", default=3584)
+    channels, text = (
+        fields.count("in_channels", default=64),
+        fields.count("joint_attention_dim", default=3584),
+    )
     ends = group(
         "embeddings", 1,
         time_embedding("time_embed.timestep_embedder", dim),
@@ -114,7 +119,9 @@ def longcat(fields: Fields) -> EnumeratedNetwork:
         groups=(
             *ends,
             *group("layers", fields.count("num_layers", default=19), double_block(dim, head_dim, 4 * dim)),
-            *group("layers", fields.count("num_single_layers", default=38), single_block(dim, head_dim, 4 * dim)),
+            *group(
+                "layers", fields.count("num_single_layers", default=38), single_block(dim, head_dim, 4 * dim)
+            ),
         ),
         work=_flux_work(dim, head_dim, n_heads, text, channels),
     )
@@ -123,7 +130,10 @@ def longcat(fields: Fields) -> EnumeratedNetwork:
 def chroma(fields: Fields) -> EnumeratedNetwork:
     """Read Chroma's transformer: FLUX's with one small network in place of all modulations."""
     n_heads, head_dim, dim = heads_and_width(fields, 24, 128)
-    channels, text = fields.count("in_channels", default=64), fields.count("joint_attention_dim", default=4096)
+    channels, text = (
+        fields.count("in_channels", default=64),
+        fields.count("joint_attention_dim", default=4096),
+    )
     inputs = fields.count("approximator_num_channels", default=64)
     inner = fields.count("approximator_hidden_dim", default=5120)
     name = "distilled_guidance_layer"
@@ -142,8 +152,16 @@ def chroma(fields: Fields) -> EnumeratedNetwork:
         groups=(
             *ends,
             *guide,
-            *group("layers", fields.count("num_layers", default=19), double_block(dim, head_dim, 4 * dim, modulated=False)),
-            *group("layers", fields.count("num_single_layers", default=38), single_block(dim, head_dim, 4 * dim, modulated=False)),
+            *group(
+                "layers",
+                fields.count("num_layers", default=19),
+                double_block(dim, head_dim, 4 * dim, modulated=False),
+            ),
+            *group(
+                "layers",
+                fields.count("num_single_layers", default=38),
+                single_block(dim, head_dim, 4 * dim, modulated=False),
+            ),
         ),
         work=_flux_work(dim, head_dim, n_heads, text, channels),
     )
@@ -152,7 +170,10 @@ def chroma(fields: Fields) -> EnumeratedNetwork:
 def flux2(fields: Fields) -> EnumeratedNetwork:
     """Read FLUX.2's transformer: shared modulations, gated feed-forward networks, no biases."""
     n_heads, head_dim, dim = heads_and_width(fields, 48, 128)
-    channels, text = fields.count("in_channels", default=128), fields.count("joint_attention_dim", default=15360)
+    channels, text = (
+        fields.count("in_channels", default=128),
+        fields.count("joint_attention_dim", default=15360),
+    )
     ratio = fields.config.get("mlp_ratio", 3.0)
     inner = int((ratio if isinstance(ratio, int | float) else 3.0) * dim)
     ends = group(

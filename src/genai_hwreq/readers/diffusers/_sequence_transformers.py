@@ -30,9 +30,16 @@ Tensors = tuple[Tensor, ...]
 def qwen_image(fields: Fields) -> EnumeratedNetwork:
     """Read Qwen-Image's transformer: all blocks have two streams, positions are complex numbers."""
     n_heads, head_dim, dim = heads_and_width(fields, 24, 128)
-    channels, text = fields.count("in_channels", default=64), fields.count("joint_attention_dim", default=3584)
+    channels, text = (
+        fields.count("in_channels", default=64),
+        fields.count("joint_attention_dim", default=3584),
+    )
     patch, out = fields.count("patch_size", default=2), fields.count("out_channels", default=16)
-    extra = raw("time_text_embed.addition_t_embedding.weight", 2, dim) if fields.flag("use_additional_t_cond", default=False) else ()
+    extra = (
+        raw("time_text_embed.addition_t_embedding.weight", 2, dim)
+        if fields.flag("use_additional_t_cond", default=False)
+        else ()
+    )
     ends = group(
         "embeddings", 1,
         time_embedding("time_text_embed.timestep_embedder", dim), extra,
@@ -111,7 +118,11 @@ def _z_block(dim: int, head_dim: int, inner: int, normed: bool) -> Tensors:
         *linear("feed_forward.w1", inner, dim, has_bias=False),
         *linear("feed_forward.w2", dim, inner, has_bias=False),
         *linear("feed_forward.w3", inner, dim, has_bias=False),
-        *(t for name in ("attention_norm1", "ffn_norm1", "attention_norm2", "ffn_norm2") for t in norm(name, dim)),
+        *(
+            t
+            for name in ("attention_norm1", "ffn_norm1", "attention_norm2", "ffn_norm2")
+            for t in norm(name, dim)
+        ),
     )
 
 

@@ -34,7 +34,10 @@ def mochi(fields: Fields) -> EnumeratedNetwork:
     """Read Mochi's transformer: a wide stream of video and a narrow one of text."""
     n_heads, head_dim, dim = heads_and_width(fields, 24, 128)
     channels, patch = fields.count("in_channels", default=12), fields.count("patch_size", default=2)
-    text, pooled = fields.count("text_embed_dim", default=4096), fields.count("pooled_projection_dim", default=1536)
+    text, pooled = (
+        fields.count("text_embed_dim", default=4096),
+        fields.count("pooled_projection_dim", default=1536),
+    )
     n_layers = fields.count("num_layers", default=48)
     inner, text_inner = 4 * dim * 2 // 3, 4 * pooled * 2 // 3
     ends = group(
@@ -49,7 +52,11 @@ def mochi(fields: Fields) -> EnumeratedNetwork:
     )  # fmt: skip
 
     def block(*, last: bool) -> Tensors:
-        context = linear("norm1_context.linear_1", pooled, dim) if last else linear("norm1_context.linear", 4 * pooled, dim)
+        context = (
+            linear("norm1_context.linear_1", pooled, dim)
+            if last
+            else linear("norm1_context.linear", 4 * pooled, dim)
+        )
         joined = attention(
             "attn1", dim, has_bias=False, output_bias=True, norm_dim=head_dim, added=pooled, added_norm=True,
             added_bias=False, added_output=not last,
@@ -67,7 +74,11 @@ def mochi(fields: Fields) -> EnumeratedNetwork:
     )
     return EnumeratedNetwork(
         class_name="MochiTransformer3DModel",
-        groups=(*ends, *group("layers", n_layers - 1, block(last=False)), *group("layers", 1, block(last=True))),
+        groups=(
+            *ends,
+            *group("layers", n_layers - 1, block(last=False)),
+            *group("layers", 1, block(last=True)),
+        ),
         work=TokenWork(patch=patch, n_heads=n_heads, moments=(moment,)),
     )
 
@@ -78,7 +89,10 @@ def stable_audio(fields: Fields) -> EnumeratedNetwork:
     channels, out = fields.count("in_channels", default=64), fields.count("out_channels", default=64)
     kv = fields.count("num_key_value_attention_heads", default=12) * head_dim
     cross = fields.count("cross_attention_dim", default=768)
-    time, shared = fields.count("time_proj_dim", default=256), fields.count("global_states_input_dim", default=1536)
+    time, shared = (
+        fields.count("time_proj_dim", default=256),
+        fields.count("global_states_input_dim", default=1536),
+    )
     ends = group(
         "embeddings", 1,
         raw("time_proj.weight", time // 2),
@@ -113,8 +127,14 @@ def ltx2_video(fields: Fields) -> EnumeratedNetwork:
     n_heads, _, dim = heads_and_width(fields, 32, 128)
     sound_heads = fields.count("audio_num_attention_heads", default=32)
     sound = sound_heads * fields.count("audio_attention_head_dim", default=64)
-    channels, sounds = fields.count("in_channels", default=128), fields.count("audio_in_channels", default=128)
-    cross, sound_cross = fields.count("cross_attention_dim", default=4096), fields.count("audio_cross_attention_dim", default=2048)
+    channels, sounds = (
+        fields.count("in_channels", default=128),
+        fields.count("audio_in_channels", default=128),
+    )
+    cross, sound_cross = (
+        fields.count("cross_attention_dim", default=4096),
+        fields.count("audio_cross_attention_dim", default=2048),
+    )
     caption = fields.count("caption_channels", default=3840)
     streams = (("", dim, channels, "out_channels"), ("audio_", sound, sounds, "audio_out_channels"))
     ends: list[tuple[Tensor, ...]] = []
@@ -129,7 +149,10 @@ def ltx2_video(fields: Fields) -> EnumeratedNetwork:
         ("av_cross_attn_audio_scale_shift", sound, 4), ("av_cross_attn_video_a2v_gate", dim, 1), ("av_cross_attn_audio_v2a_gate", sound, 1),
     )  # fmt: skip
     for name, width, parts in modulations:
-        ends += [time_embedding(f"{name}.emb.timestep_embedder", width), linear(f"{name}.linear", parts * width, width)]
+        ends += [
+            time_embedding(f"{name}.emb.timestep_embedder", width),
+            linear(f"{name}.linear", parts * width, width),
+        ]
     layers = group(
         "layers", fields.count("num_layers", default=48),
         raw("scale_shift_table", 6, dim), raw("audio_scale_shift_table", 6, sound),
@@ -141,7 +164,10 @@ def ltx2_video(fields: Fields) -> EnumeratedNetwork:
         feed_forward("ff", dim, 4 * dim), feed_forward("audio_ff", sound, 4 * sound),
     )  # fmt: skip
     moment = TokenMoment(
-        name="rotary positions", per_token=6 * dim + channels, per_text_token=dim + caption, fp32_per_token=5 * dim
+        name="rotary positions",
+        per_token=6 * dim + channels,
+        per_text_token=dim + caption,
+        fp32_per_token=5 * dim,
     )
     return EnumeratedNetwork(
         class_name="LTX2VideoTransformer3DModel",

@@ -39,7 +39,10 @@ def spatio_temporal(fields: Fields) -> EnumeratedNetwork:
     widths = fields.counts("block_out_channels", minimum=1) or _WIDTHS
     kinds = fields.items("down_block_types") or _DOWN
     n_blocks = fields.count("layers_per_block", default=2)
-    cross, depth = fields.count("cross_attention_dim", default=1024), fields.count("transformer_layers_per_block", default=1)
+    cross, depth = (
+        fields.count("cross_attention_dim", default=1024),
+        fields.count("transformer_layers_per_block", default=1),
+    )
     pixels, out = fields.count("in_channels", default=8), fields.count("out_channels", default=4)
     first = widths[0]
     time = 4 * first
@@ -106,7 +109,10 @@ def three_dimensional(fields: Fields) -> EnumeratedNetwork:
     """Read ModelScope's UNet: after each residual block convolutions across frames, after each attention another."""
     widths = fields.counts("block_out_channels", minimum=1) or _WIDTHS
     kinds = fields.items("down_block_types") or ("CrossAttnDownBlock3D",) * 3 + ("DownBlock3D",)
-    n_blocks, cross = fields.count("layers_per_block", default=2), fields.count("cross_attention_dim", default=1024)
+    n_blocks, cross = (
+        fields.count("layers_per_block", default=2),
+        fields.count("cross_attention_dim", default=1024),
+    )
     first, head_dim = widths[0], fields.count("attention_head_dim", default=64)
     attends = ["CrossAttn" in str(kind) for kind in kinds]
     stored: list[Tensor] = [
@@ -145,7 +151,9 @@ def _block3d(name: str, block: int, inputs: int, width: int, first: int, cross: 
     yield from residual_block(f"{name}.resnets.{block}", inputs, width, 4 * first)
     yield from temporal_convolutions(f"{name}.temp_convs.{block}", width)
     if cross:
-        yield from SpatialTransformer(n_blocks=1, n_heads=1).tensors(f"{name}.attentions.{block}", width, cross)
+        yield from SpatialTransformer(n_blocks=1, n_heads=1).tensors(
+            f"{name}.attentions.{block}", width, cross
+        )
         yield from across_frames(f"{name}.temp_attentions.{block}", width, width)
 
 

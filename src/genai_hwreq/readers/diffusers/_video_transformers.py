@@ -141,7 +141,10 @@ def cogvideox(fields: Fields) -> EnumeratedNetwork:
         groups=(*ends, *layers),
         tables=(positions,) if learned or not rotary else (),
         work=TokenWork(
-            patch=patch, patch_frames=frames or 1, n_heads=n_heads, moments=(rotate, feed) if rotary else (feed,)
+            patch=patch,
+            patch_frames=frames or 1,
+            n_heads=n_heads,
+            moments=(rotate, feed) if rotary else (feed,),
         ),
     )
 
@@ -157,8 +160,14 @@ def ltx_video(fields: Fields) -> EnumeratedNetwork:
     """Read LTX-Video's transformer: rotary tables are as wide as the model, for each sample, in fp32."""
     n_heads, _, dim = heads_and_width(fields, 32, 64)
     channels = fields.count("in_channels", default=128)
-    caption, cross = fields.count("caption_channels", default=4096), fields.count("cross_attention_dim", default=2048)
-    biased, closing = fields.flag("attention_bias", default=True), fields.flag("attention_out_bias", default=True)
+    caption, cross = (
+        fields.count("caption_channels", default=4096),
+        fields.count("cross_attention_dim", default=2048),
+    )
+    biased, closing = (
+        fields.flag("attention_bias", default=True),
+        fields.flag("attention_out_bias", default=True),
+    )
     ends = group(
         "embeddings", 1,
         raw("scale_shift_table", 2, dim),
@@ -198,7 +207,10 @@ def allegro(fields: Fields) -> EnumeratedNetwork:
     n_heads, head_dim, dim = heads_and_width(fields, 24, 96)
     channels, out = fields.count("in_channels", default=4), fields.count("out_channels", default=4)
     patch, frames = fields.count("patch_size", default=2), fields.count("patch_size_t", default=1)
-    caption, cross = fields.count("caption_channels", default=4096), fields.count("cross_attention_dim", default=2304)
+    caption, cross = (
+        fields.count("caption_channels", default=4096),
+        fields.count("cross_attention_dim", default=2304),
+    )
     biased = fields.flag("attention_bias", default=True)
     ends = group(
         "embeddings", 1,

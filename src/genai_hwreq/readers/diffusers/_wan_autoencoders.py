@@ -28,11 +28,19 @@ def wan(fields: Fields) -> EnumeratedNetwork:
     n_blocks = fields.count("num_res_blocks", default=2)
     in_time = fields.items("temperal_downsample") or (False, True, True)
     residual = fields.flag("is_residual", default=False)
-    pixels, out = fields.count("in_channels", "input_channels", default=3), fields.count("out_channels", default=3)
+    pixels, out = (
+        fields.count("in_channels", "input_channels", default=3),
+        fields.count("out_channels", default=3),
+    )
     patch = fields.optional_count("patch_size") or 1
     encoder = tuple(_wan_encoder(base, steps, n_blocks, in_time, pixels, 2 * latent))
-    decoder = tuple(_wan_decoder(decoder_base, steps, n_blocks, in_time[::-1], out, latent, residual=residual))
-    ends = (*patch_convolution("quant_conv", 2 * latent, 2 * latent, 1, 1, 1), *patch_convolution("post_quant_conv", latent, latent, 1, 1, 1))
+    decoder = tuple(
+        _wan_decoder(decoder_base, steps, n_blocks, in_time[::-1], out, latent, residual=residual)
+    )
+    ends = (
+        *patch_convolution("quant_conv", 2 * latent, 2 * latent, 1, 1, 1),
+        *patch_convolution("post_quant_conv", latent, latent, 1, 1, 1),
+    )
     frames = 1 << sum(1 for step in in_time if step)
     decode, encode = _wan_moments(base, decoder_base, patch, residual=residual)
     return EnumeratedNetwork(
@@ -57,18 +65,24 @@ def _wan_moments(
             milli_per_pixel=20_570 * decoder // area,
             milli_per_image_pixel=2_090 * decoder // area,
         )
-        encode = FrameMoment(name="norm", milli_per_pixel=7_760 * encoder // area, fp32_milli_per_pixel=2_000 * encoder // area)
+        encode = FrameMoment(
+            name="norm", milli_per_pixel=7_760 * encoder // area, fp32_milli_per_pixel=2_000 * encoder // area
+        )
         return (padded,), (encode,)
     decode = (
         FrameMoment(name="norm", milli_per_pixel=9_240 * decoder, fp32_milli_per_pixel=2_000 * decoder),
         FrameMoment(
-            name="convolution on padded frames", milli_per_pixel=10_890 * decoder, milli_per_image_pixel=7_130 * decoder
+            name="convolution on padded frames",
+            milli_per_pixel=10_890 * decoder,
+            milli_per_image_pixel=7_130 * decoder,
         ),
     )
     encodings = (
         FrameMoment(name="norm", milli_per_pixel=5_704 * encoder, fp32_milli_per_pixel=2_000 * encoder),
         FrameMoment(
-            name="convolution on padded frames", milli_per_pixel=8_875 * encoder, milli_per_image_pixel=1_180 * encoder
+            name="convolution on padded frames",
+            milli_per_pixel=8_875 * encoder,
+            milli_per_image_pixel=1_180 * encoder,
         ),
     )
     return decode, encodings
@@ -120,7 +134,14 @@ def _wan_encoder(
 
 
 def _wan_decoder(
-    base: int, steps: tuple[int, ...], n_blocks: int, in_time: tuple[object, ...], out: int, latent: int, *, residual: bool
+    base: int,
+    steps: tuple[int, ...],
+    n_blocks: int,
+    in_time: tuple[object, ...],
+    out: int,
+    latent: int,
+    *,
+    residual: bool,
 ) -> Iterator[Tensor]:
     widths = [base * step for step in reversed(steps)]
     yield from patch_convolution("decoder.conv_in", widths[0], latent, *_CUBE)

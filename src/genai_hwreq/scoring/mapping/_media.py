@@ -30,7 +30,16 @@ from genai_hwreq.workloads import ImageGeneration, VideoGeneration
 if TYPE_CHECKING:
     from genai_hwreq.models import Model
 
-__all__ = ["comfyui", "diffusers", "invokeai", "part_of", "sd_webui", "stable_diffusion_cpp", "text_encoder", "workload"]
+__all__ = [
+    "comfyui",
+    "diffusers",
+    "invokeai",
+    "part_of",
+    "sd_webui",
+    "stable_diffusion_cpp",
+    "text_encoder",
+    "workload",
+]
 
 KEYS = (
     "task", "engine", "engine_version", "gpu", "gpus", "stage", "component", "weights", "compute_dtype", "attention",
@@ -144,7 +153,9 @@ def _decoder_of(part: PipelineNetwork) -> PipelineNetwork:
     if not isinstance(part.network, Autoencoder):
         msg = f"what {part.name} stores for decoding is not known"
         raise DeclinedError(msg)
-    tensors = tuple(tensor for tensor in part.network.tensors() if tensor.name.startswith(("decoder.", "post_quant")))
+    tensors = tuple(
+        tensor for tensor in part.network.tensors() if tensor.name.startswith(("decoder.", "post_quant"))
+    )
     half = EnumeratedNetwork(class_name="Decoder", groups=(TensorGroup(name="decoder", tensors=tensors),))
     return evolve(part, network=half)
 
@@ -164,10 +175,10 @@ def text_encoder(settings: Settings, model: Model) -> Run:
     alone = Pipeline(
         identity=model.identity, networks=(part,), width_px=512, height_px=512, latent_scale=8, guidance=False
     )
-    run = diffusers(Settings({key: value for key, value in settings.values.items() if key != "component"}), alone)
+    run = diffusers(
+        Settings({key: value for key, value in settings.values.items() if key != "component"}), alone
+    )
     return evolve(run, model=alone)
-
-
 
 
 def invokeai(settings: Settings, model: Model) -> Run:
