@@ -19,7 +19,9 @@ from typing import Any
 from genai_hwreq import recommendation_table
 from genai_hwreq.engines import ENGINES
 
-BLOCK = re.compile(r"(?:(?<=```python\n)|(?<=```pycon\n)).*?(?=```)", re.DOTALL)
+BLOCK = re.compile(
+    r"(?:(?<=```python\n)|(?<=```pycon\n)).*?(?=```)|(?<=invisible-code-block: python\n).*?(?=-->)", re.DOTALL
+)
 GENERATED = re.compile(r"(<!-- generated: (\S+) -->\n).*?(\n<!-- end -->)", re.DOTALL)
 """`<!-- generated: NAME -->` … `<!-- end -->`."""
 
