@@ -115,4 +115,8 @@ COUNTS: list[tuple[int, dict[str, Any]]] = [
     (1_693_783_872, {"_class_name": "ConsisIDTransformer3DModel"}),
     (1_325_509_764, {"_class_name": "UNetMotionModel", "down_block_types": ["CrossAttnDownBlockMotion", "CrossAttnDownBlockMotion", "CrossAttnDownBlockMotion", "DownBlockMotion"]}),
     (215_583_961, {"_class_name": "AutoencoderKLCogVideoX", "use_quant_conv": True, "use_post_quant_conv": True}),
+    (417_163_840, {"_class_name": "MotionAdapter", "use_motion_mid_block": False, "conv_in_channels": 9}),
+    (244_375_507, {"_class_name": "AutoencoderKLHunyuanVideo", "mid_block_add_attention": False}),
+    (935_487_552, {"_class_name": "WanTransformer3DModel", "cross_attn_norm": False, "num_layers": 2}),
+    (1_020_457_216, {"_class_name": "PriorTransformer", "norm_in_type": "layer", "encoder_hid_proj_type": None, "added_emb_type": None}),
 ]  # fmt: skip

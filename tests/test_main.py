@@ -1,14 +1,11 @@
-"""The package run as a program, and what the package itself offers."""
+"""The package run as a program."""
 
 from __future__ import annotations
 
 import runpy
 import sys
-from importlib.metadata import version
 
 import pytest
-
-import genai_hwreq
 
 
 def test_package_runs_as_a_program(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -18,8 +15,3 @@ def test_package_runs_as_a_program(monkeypatch: pytest.MonkeyPatch, capsys: pyte
         runpy.run_module("genai_hwreq", run_name="__main__")
     assert ended.value.code == 0
     assert "nvidia-geforce-rtx-4090" in capsys.readouterr().out
-
-
-def test_version_is_that_of_the_distribution() -> None:
-    """The version is read from the installed metadata when it is asked for."""
-    assert version("genai-hwreq") == genai_hwreq.__version__

@@ -108,6 +108,14 @@ def test_denoising_as_simulated(simulated: int, name: str, precision: str, asked
         (3_627_813_376, "qwen-image", "fp16", {}, TENSORS),
         (1_746_993_152, "sana-600m-1024px-diffusers", "bf16", {}, TENSORS),
         (2_424_438_784, "sana-600m-1024px-diffusers", "fp32", {}, TENSORS),
+        (16_912_466_944, "stable-video-diffusion-img2vid-xt", "fp16", {"n_frames": 14}, TENSORS),
+        (
+            9_664_267_264,
+            "stable-video-diffusion-img2vid-xt",
+            "fp16",
+            {"n_frames": 14},
+            evolve(TENSORS, decode_chunk_size=8),
+        ),
         (4_044_023_296, "cogvideox-2b", "fp16", {"n_frames": 49}, evolve(TENSORS, enable_vae_tiling=True)),
         (
             2_801_256_448,

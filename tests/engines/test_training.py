@@ -11,6 +11,7 @@ from genai_hwreq.engines import Request, get_engine
 from genai_hwreq.engines._trainer import Trainer
 from genai_hwreq.engines.torchtune import TorchTune
 from genai_hwreq.errors import QuantityError
+from genai_hwreq.estimation import estimate_vram
 from genai_hwreq.models import Attention, TransformerModel, model_inventory
 from genai_hwreq.placement import Placement, Sharding
 from genai_hwreq.training import Full, Lora, Training
@@ -270,3 +271,13 @@ def test_preference_training_holds_a_reference_and_two_answers() -> None:
     )
     adapters = Training(method=Lora(rank=4, with_reference=True), sequence_tokens=TOKENS)
     assert phase(answer(adapters), "load").bytes_of("weights") < phase(paired, "load").bytes_of("weights")
+
+
+@pytest.mark.parametrize(
+    ("model", "engine"), [("llama-3.2-1b", "transformers"), ("stable-diffusion-1.5", "diffusers")]
+)
+def test_generating_engines_train_too(model: str, engine: str) -> None:
+    """The record that generates also fine-tunes, by the library's own trainer; what it cannot train it refuses."""
+    tuned = estimate_vram(model, Training(method="lora", lora_rank=8), engine=engine)
+    assert tuned.engine == engine
+    assert {"forward", "backward", "optimizer_step"} <= {phase.name for phase in tuned.phases}

@@ -51,6 +51,7 @@ def test_unknown_class_has_no_reader() -> None:
         ({"_class_name": "AutoencoderDC", "encoder_block_types": ["ResBlock"]}, "expected 6 of 'ResBlock'"),
         ({"_class_name": "AutoencoderDC", "decoder_block_types": "Other"}, "expected 6 of 'ResBlock'"),
         ({"_class_name": "SD3Transformer2DModel", "num_layers": 9999}, "at most 4096"),
+        ({"_class_name": "LTX2VideoTransformer3DModel", "gated_attn": True}, "gated_attn is true"),
         ({"_class_name": "UNet2DConditionModel", "class_embed_type": "timestep"}, "not known yet"),
         ({"_class_name": "UNet2DConditionModel", "encoder_hid_dim_type": "image_proj"}, "not known yet"),
     ],
@@ -99,3 +100,12 @@ def test_kinds_of_network() -> None:
     assert isinstance(wan, EnumeratedNetwork)
     assert isinstance(wan.work, TokenWork)
     assert "scale_shift_table" in wan.kept_in_fp32
+
+
+@pytest.mark.parametrize("name", sorted(NETWORKS))
+def test_transformers_store_their_queries_by_role(name: str) -> None:
+    """What works on tokens has matrices of queries, by which programs find the model's width."""
+    network = read_network({"_class_name": name})
+    assert isinstance(network, EnumeratedNetwork)
+    if isinstance(network.work, TokenWork):
+        assert any(tensor.role == "attention_q" for group in network.groups for tensor in group.tensors)

@@ -76,6 +76,7 @@ def test_one_component(component: str, expected: str) -> None:
     [
         ("stabilityai/stable-diffusion-xl-base-1.0", {"component": "t5"}, "no component 't5'"),
         ("stabilityai/stable-diffusion-xl-base-1.0", {"gpus": 2}, "on 2 devices"),
+        ("warp-ai/wuerstchen", {"component": "denoiser"}, "whose architecture is known"),
         ("stabilityai/stable-diffusion-xl-base-1.0", {"denoiser_weights": "q4_k_m"}, "GGUF file type"),
         ("zai-org/CogVideoX-2b", {"component": "vae_decoder"}, "stores for decoding"),
     ],

@@ -7,8 +7,6 @@ from typing import Any
 import pytest
 
 from genai_hwreq.engines import TorchTune
-from genai_hwreq.engines._diffusers_trainer import DiffusersTrainer
-from genai_hwreq.engines._trainer import Trainer
 from genai_hwreq.placement import Placement, Sharding
 from genai_hwreq.scoring._variants import same_architecture
 from genai_hwreq.scoring.mapping import Run, map_case
@@ -93,9 +91,10 @@ def test_a_run_without_a_device_is_declined() -> None:
         mapped(method="full", gpus=0)
 
 
-def test_the_trainer_is_transformers_training_side() -> None:
-    """The engine of that name generates; its cases of training are the Trainer's."""
-    assert isinstance(mapped("transformers", method="full").engine, Trainer)
+@pytest.mark.parametrize("name", ["transformers", "diffusers"])
+def test_engines_that_generate_also_train(name: str) -> None:
+    """Cases of training go to the record of that name."""
+    assert name == mapped(name, method="lora").engine.name
 
 
 def test_a_version_of_torchtune_is_passed_on() -> None:
@@ -127,7 +126,6 @@ def test_images_and_clips() -> None:
         found.cached_text,
         found.cached_latents,
     )
-    assert isinstance(mapped("diffusers", method="lora").engine, DiffusersTrainer)
     assert training("diffusers", method="lora").image_px is None
 
 

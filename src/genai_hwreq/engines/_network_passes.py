@@ -94,7 +94,7 @@ def _frames(
     if run.vae_tiling and work.tile is not None:
         height, width = min(height, work.tile.height_px), min(width, work.tile.width_px)
     videos = 1 if run.vae_slicing else run.batch_size
-    at_once = min(run.n_frames, work.frames_at_once or run.n_frames)
+    at_once = min(run.n_frames, work.frames_at_once or run.n_frames, run.decode_chunk or run.n_frames)
     found = [_frame_moment(moment, videos, height * width, at_once, run, half) for moment in moments]
     whole = (height, width, at_once) == (run.height_px, run.width_px, run.n_frames)
     finished = () if whole and half == "decoder" else (_output(work, run),)

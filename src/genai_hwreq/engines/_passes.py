@@ -55,6 +55,9 @@ class MediaPass:
     vae_tiling: bool
     """Whether an image is decoded in tiles."""
 
+    decode_chunk: int | None = None
+    """Frames that are decoded at once, where the program was told; `None`: as the autoencoder does."""
+
     vae_bytes: int
     """Bytes of an element in the autoencoder."""
 

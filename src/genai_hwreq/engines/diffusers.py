@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
+from genai_hwreq._validators import optional_positive
 from genai_hwreq.engines._diffusers_passes import encode_components, working_components
 from genai_hwreq.engines._passes import MediaPass
 from genai_hwreq.engines._pipeline_runs import (
@@ -26,14 +27,14 @@ from genai_hwreq.engines._pipeline_weights import (
     network_weights,
     resident_weights,
 )
-from genai_hwreq.engines._protocol import Memory, Request
+from genai_hwreq.engines._protocol import Engine, Memory, Request
 from genai_hwreq.engines._runtime import context_component, host_runtime_component
 from genai_hwreq.engines._sized_pipelines import assumed_pipeline
 from genai_hwreq.estimates import Assumption, Component, DeviceMemory, Phase
 from genai_hwreq.formats import RecipeFormat, WeightFormat
 from genai_hwreq.models import Pipeline, SizedModel, UnknownNetwork
 from genai_hwreq.ranges import ByteRange
-from genai_hwreq.workloads import AudioGeneration
+from genai_hwreq.workloads import AudioGeneration, Training
 
 if TYPE_CHECKING:
     from genai_hwreq.models import Model, PipelineNetwork
@@ -75,6 +76,9 @@ class Diffusers:
     enable_vae_tiling: bool = False
     """Whether an image is decoded in tiles, of the size that its autoencoder was made for."""
 
+    decode_chunk_size: int | None = field(default=None, validator=optional_positive)
+    """Frames that Stable Video Diffusion decodes at once; `None`: all."""
+
     encode_input: bool = False
     """Whether an image or video is encoded first, as in image-to-image."""
 
@@ -95,8 +99,10 @@ class Diffusers:
 
     def refuses(self, request: Request) -> str | None:
         """Say why this cannot be run, or `None` where it can."""
+        if isinstance(request.workload, Training):
+            return _trainer().refuses(request)
         if not _makes_images(request.model):
-            return "only image and video pipelines are; text models run on transformers"
+            return _why_not(request.model)
         if not isinstance(request.workload, WORKLOADS):
             return (
                 f"it makes images and video, not a {type(request.workload).__name__}; pass an ImageGeneration"
@@ -104,14 +110,12 @@ class Diffusers:
         makes_sound = isinstance(request.model, Pipeline) and request.model.sample_rate_hz is not None
         if makes_sound != isinstance(request.workload, AudioGeneration):
             return "an AudioGeneration is for pipelines of sound, and they make nothing else"
-        if isinstance(request.weight_format, RecipeFormat):
-            return f"{request.weight_format.id} is a GGUF file type; pass a plain or bitsandbytes format"
-        if request.placement.n_devices > 1:
-            return "a pipeline is counted on one device; pass n_devices=1"
-        return None
+        return _refused_setting(request)
 
     def memory(self, request: Request) -> Memory:
         """Turn a request into memory, phase by phase."""
+        if isinstance(request.workload, Training):
+            return _trainer().memory(request)
         workload, weight_format = request.workload, request.weight_format
         model, assumed = _pipeline(request.model)
         assert isinstance(workload, WORKLOADS)
@@ -160,6 +164,7 @@ class Diffusers:
             sliced=self.attention == "sliced",
             vae_slicing=self.enable_vae_slicing,
             vae_tiling=self.enable_vae_tiling,
+            decode_chunk=self.decode_chunk_size,
             vae_bytes=vae_bytes,
             kept_fp32=is_fp16(formats.text_encoder or formats.default),
             cudnn_workspaces=self.cudnn_workspaces,
@@ -207,6 +212,27 @@ def _at_work(model: Pipeline, part: PipelineNetwork, offload: Offload) -> tuple[
     encoders = tuple(other for other in model.networks if other.role == "text_encoder")
     stays = offload == "model" and model.guidance and part in encoders[:-1]
     return (part, encoders[-1]) if stays else (part,)
+
+
+def _why_not(model: Model) -> str:
+    if isinstance(model, SizedModel):
+        return f"of {model.identity.name} only the number of parameters is known; pass a Pipeline of your own"
+    return "only image and video pipelines are; text models run on transformers"
+
+
+def _refused_setting(request: Request) -> str | None:
+    if isinstance(request.weight_format, RecipeFormat):
+        return f"{request.weight_format.id} is a GGUF file type; pass a plain or bitsandbytes format"
+    if request.placement.n_devices > 1:
+        return "a pipeline is counted on one device; pass n_devices=1"
+    return None
+
+
+def _trainer() -> Engine:
+    """Return the library's training scripts, which run everything that learns."""
+    from genai_hwreq.engines._diffusers_trainer import DiffusersTrainer  # noqa: PLC0415  (pictures do without)
+
+    return DiffusersTrainer()
 
 
 def _makes_images(model: Model) -> bool:

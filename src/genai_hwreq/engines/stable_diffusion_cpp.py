@@ -169,11 +169,8 @@ def _weights(parts: tuple[PipelineNetwork, ...], formats: Formats) -> tuple[Comp
 
 def _width(network: EnumeratedNetwork) -> int:
     """Return the model's width: that of the rows of its blocks' queries."""
-    for group in network.groups:
-        for tensor in group.tensors:
-            if tensor.role == "attention_q":
-                return tensor.row_elements
-    return 1
+    tensors = (tensor for group in network.groups for tensor in group.tensors)
+    return next(tensor.row_elements for tensor in tensors if tensor.role == "attention_q")
 
 
 def _decode(network: Autoencoder, run: MediaPass) -> Component:

@@ -136,8 +136,12 @@ def temporal_decoder(fields: Fields) -> EnumeratedNetwork:
         groups=group("layers", 1, stored),
         work=FrameWork(
             scale=1 << (len(widths) - 1), latent_channels=latent, image_channels=out,
-            frames_at_once=14,
-            decode=(FrameMoment(name="first block at full resolution", milli_per_pixel=3000 * widths[min(1, len(widths) - 1)]),),
+            decode=(
+                FrameMoment(
+                    name="mix of frames at full resolution",
+                    milli_per_pixel=1000 * (widths[min(1, len(widths) - 1)] + 6 * widths[0]),
+                ),
+            ),
             encode=(FrameMoment(name="first block at full resolution", milli_per_pixel=5000 * widths[0]),),
         ),
     )  # fmt: skip

@@ -22,6 +22,7 @@ from genai_hwreq.readers.diffusers._parts import (
     patch_convolution,
     raw,
     time_embedding,
+    word,
 )
 
 if TYPE_CHECKING:
@@ -159,9 +160,13 @@ def _swiglu(name: str, dim: int, inner: int, kind: str) -> Tensors:
 def _hidream_attention(dim: int, suffix: str) -> Tensors:
     name = "block.attn1"
     return (
-        *(t for part in ("to_q", "to_k", "to_v", "to_out") for t in linear(f"{name}.{part}{suffix}", dim, dim)),
-        *norm(f"{name}.q_rms_norm{suffix}", dim), *norm(f"{name}.k_rms_norm{suffix}", dim),
-    )  # fmt: skip
+        *matrix(f"{name}.to_q{suffix}", "attention_q", dim, dim, has_bias=True),
+        *matrix(f"{name}.to_k{suffix}", "attention_k", dim, dim, has_bias=True),
+        *matrix(f"{name}.to_v{suffix}", "attention_v", dim, dim, has_bias=True),
+        *matrix(f"{name}.to_out{suffix}", "attention_output", dim, dim, has_bias=True),
+        *norm(f"{name}.q_rms_norm{suffix}", dim),
+        *norm(f"{name}.k_rms_norm{suffix}", dim),
+    )
 
 
 def omnigen(fields: Fields) -> EnumeratedNetwork:
@@ -201,8 +206,8 @@ def prior(fields: Fields) -> EnumeratedNetwork:
     width = fields.count("embedding_dim", default=768)
     clip = fields.count("clip_embed_dim", default=width)
     tokens = fields.count("num_embeddings", default=77) + fields.count("additional_embeddings", default=4)
-    encoded = fields.text("encoder_hid_proj_type", default="linear") == "linear"
-    added = fields.text("added_emb_type", default="prd") == "prd"
+    encoded = word(fields, "encoder_hid_proj_type", "linear") == "linear"
+    added = word(fields, "added_emb_type", "prd") == "prd"
     time = fields.count("time_embed_dim", default=dim)
     ends = group(
         "embeddings", 1,

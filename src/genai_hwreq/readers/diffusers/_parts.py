@@ -14,6 +14,8 @@ from genai_hwreq.models._tensor import bias as bias_vector, matrix
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from genai_hwreq.readers.hf_config._fields import Fields
+
 __all__ = [
     "attention",
     "embedding",
@@ -24,6 +26,7 @@ __all__ = [
     "patch_convolution",
     "raw",
     "time_embedding",
+    "word",
 ]
 
 TIME_CHANNELS = 256
@@ -53,6 +56,13 @@ def norm(name: str, dim: int, *, has_bias: bool = False) -> Tensors:
 def raw(name: str, *shape: int) -> Tensors:
     """Return a parameter that is neither matrix nor norm."""
     return (Tensor(name, "state", shape),)
+
+
+def word(fields: Fields, name: str, default: str) -> str:
+    """Return a word that a class defaults to; a null that is written down means none."""
+    if name in fields.config and fields.config[name] is None:
+        return ""
+    return fields.text(name, default=default)
 
 
 def patch_convolution(name: str, outputs: int, inputs: int, *sides: int, has_bias: bool = True) -> Tensors:

@@ -21,6 +21,7 @@ from genai_hwreq.readers.diffusers._parts import (
     patch_convolution,
     raw,
     time_embedding,
+    word,
 )
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def wan(fields: Fields) -> EnumeratedNetwork:
     channels, out = fields.count("in_channels", default=16), fields.count("out_channels", default=16)
     text, inner = fields.count("text_dim", default=4096), fields.count("ffn_dim", default=13824)
     image, added = fields.optional_count("image_dim"), fields.optional_count("added_kv_proj_dim")
-    normed = dim if fields.text("qk_norm", default="rms_norm_across_heads") else 0
+    normed = dim if word(fields, "qk_norm", "rms_norm_across_heads") else 0
     cell = channels * frames * patch * patch
     ends = group(
         "embeddings", 1,

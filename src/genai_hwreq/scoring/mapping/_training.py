@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from attrs import evolve
 
 from genai_hwreq.engines import TorchTune, get_engine
-from genai_hwreq.engines._diffusers_trainer import DiffusersTrainer
-from genai_hwreq.engines._trainer import Trainer
 from genai_hwreq.placement import Placement, Sharding
 from genai_hwreq.scoring.mapping._run import Run
 from genai_hwreq.scoring.settings import DeclinedError, Settings
@@ -48,10 +46,6 @@ _SHARDING = {name: name for name in ("none", "zero1", "zero2", "zero3", "fsdp", 
 _OFFLOAD = {name: name for name in ("none", "optimizer", "optimizer+params", "layers")}
 
 
-_TRAINING_SIDES: dict[str, Engine] = {"transformers": Trainer(), "diffusers": DiffusersTrainer()}
-"""Programs whose record of that name generates; this is how they train."""
-
-
 def training(settings: Settings, model: Model) -> Run:  # noqa: ARG001  (some engines look at the model)
     """Read a case of training."""
     settings.only(*_NAMES_ONLY, *_METHOD, *_STEP, *_SPREAD)
@@ -86,8 +80,6 @@ def media_training(settings: Settings, model: Model) -> Run:
 def _engine(settings: Settings) -> Engine:
     name = settings.text("engine")
     assert name is not None
-    if name in _TRAINING_SIDES:
-        return _TRAINING_SIDES[name]
     stated = re.fullmatch(r"~?v?(\d+\.\d+)(\.\d+)*", settings.text("engine_version") or "")
     if name == "torchtune" and stated:
         return TorchTune(version=stated[1])
