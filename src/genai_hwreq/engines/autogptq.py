@@ -31,8 +31,8 @@ class AutoGPTQ:
 
     name: ClassVar[str] = "autogptq"
 
-    transformers_version: str = "4.40.0"
-    """Version of Transformers beside it. GPTQ-for-LLaMa lets go of each layer's old cache like this one, older as it is."""
+    transformers_version: str = "4.42.0"
+    """Version of Transformers beside it. GPTQ-for-LLaMa's own loop lets go of each layer's old cache, as this one does."""
 
     def refuses(self, request: Request) -> str | None:
         """Say why this cannot be run, or `None` where it can."""
