@@ -423,7 +423,7 @@ def test_formulas_evaluate_to_their_bytes(asked: TransformerModel, workload: Gen
 @given(SERVABLE)
 def test_one_device_holds_the_whole(asked: TransformerModel) -> None:
     """A share of one is the model itself, and so is one stage."""
-    assert asked is share_of_model(asked, 1)
+    assert asked == share_of_model(asked, 1)
     assert (asked,) == stages(asked, 1)
     whole = share_of_network(asked.decoder, 1)
     assert [run.n_layers for run in asked.decoder.layers] == [run.n_layers for run in whole.layers]
