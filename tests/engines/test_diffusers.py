@@ -102,6 +102,13 @@ def test_safety_checker_stays() -> None:
     assert names == ["UNet", "CLIP ViT-L/14 image encoder with concepts"]
 
 
+def test_face_encoder_stays() -> None:
+    """What reads a face is put on the device by hand: no offload takes it away."""
+    weights = phase(estimate("consisid-preview", Diffusers(enable_model_cpu_offload=True)), "denoise")
+    names = [part.name for part in weights.components if part.kind == "weights"]
+    assert names[0] == "EVA02-CLIP-L/14 at 336 pixels, image half"
+
+
 def test_sequential_offload_holds_one_layer() -> None:
     """Layers come one at a time: the largest matrix, or a typical share of a network known by size."""
     engine = Diffusers(enable_sequential_cpu_offload=True)

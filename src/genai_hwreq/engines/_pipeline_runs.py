@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["WORKLOADS", "Asked", "compute_bytes", "is_fp16", "named_networks", "sizes_of"]
 
 PHASES: dict[NetworkRole, str] = {
+    "image_encoder": "image_encode",
     "text_encoder": "text_encode",
     "denoiser": "denoise",
     "upscaler": "upscale",

@@ -131,6 +131,7 @@ class StableDiffusionCpp:
 
 
 _PHASES = {
+    "image_encoder": "image_encode",
     "text_encoder": "text_encode",
     "denoiser": "denoise",
     "upscaler": "upscale",

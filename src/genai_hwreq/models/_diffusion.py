@@ -21,8 +21,8 @@ from genai_hwreq.models.inventory import Inventory, TensorGroup, transformer_inv
 
 __all__ = ["NetworkRole", "Pipeline", "PipelineNetwork", "UnknownNetwork", "network_inventory"]
 
-NetworkRole = Literal["text_encoder", "denoiser", "upscaler", "vae", "safety_checker"]
-"""What a network does. Text is encoded once, the denoiser runs every step, then an upscaler, then the decoder."""
+NetworkRole = Literal["image_encoder", "text_encoder", "denoiser", "upscaler", "vae", "safety_checker"]
+"""What a network does. Input is encoded once, the denoiser runs every step, then an upscaler, then the decoder."""
 
 
 @frozen(kw_only=True, cache_hash=True)
