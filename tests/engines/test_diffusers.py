@@ -109,6 +109,13 @@ def test_face_encoder_stays() -> None:
     assert names[0] == "EVA02-CLIP-L/14 at 336 pixels, image half"
 
 
+def test_kandinskys_prior_stays() -> None:
+    """Its pipeline leaves the prior out of offload: it is there while the image encoder works, the fullest moment."""
+    result = estimate("kandinsky-2-2-decoder", Diffusers(enable_model_cpu_offload=True), "fp16")
+    names = [part.name for part in phase(result, "image_encode").components if part.kind == "weights"]
+    assert names == ["image prior", "CLIP ViT-bigG image encoder"]
+
+
 def test_sequential_offload_holds_one_layer() -> None:
     """Layers come one at a time: the largest matrix, or a typical share of a network known by size."""
     engine = Diffusers(enable_sequential_cpu_offload=True)
