@@ -65,9 +65,8 @@ UNET_WORKSPACE_WIDTHS = Fitted(
         url="https://huggingface.co/blog/simple_sdxl_optimizations",
     ),
 )
-"""What cuDNN takes while a residual block of the finest level runs, in tensors as wide as the level.
+"""What cuDNN takes while a residual block of the finest level runs, in tensors as wide as the level."""
 
-"""
 _FREED_WIDTHS = 34
 """What it takes on top under sequential offload, in the same run."""
 
@@ -79,12 +78,17 @@ _FP32_BYTES = 4
 _WIDTHS = "batch_size * pixels * width * workspace_widths * element_bytes"
 
 
+def _lacks_tensor_cores(run: MediaPass) -> bool:
+    """Tell whether the device is known to be older than tensor cores."""
+    return run.compute_major is not None and run.compute_major < _FIRST_WITH_TENSOR_CORES
+
+
 def workspace(run: MediaPass, tile_px: int = 512) -> tuple[Component, ...]:
     """Return what the convolution library takes beside the tensors."""
     images = 1 if run.vae_slicing else run.batch_size
     width, height = tile_sides(run, tile_px)
     fitted, elements = VAE_WORKSPACE_ELEMENTS, VAE_WORKSPACE_ELEMENTS.value
-    if run.compute_major is not None and run.compute_major < _FIRST_WITH_TENSOR_CORES:
+    if _lacks_tensor_cores(run):
         fitted = OLD_GPU_WORKSPACE_ELEMENTS
         elements = fitted.value if run.vae_bytes < _FP32_BYTES else 0
     values = (images, width * height, elements, run.vae_bytes)
@@ -118,7 +122,7 @@ def convolution_workspace(network: UNet, run: MediaPass, pixels: int) -> tuple[C
     """Return what a residual block of the finest level takes; nothing where workspaces are not counted."""
     if not run.cudnn_workspaces:
         return ()
-    if run.compute_major is not None and run.compute_major < _FIRST_WITH_TENSOR_CORES:
+    if _lacks_tensor_cores(run):
         return (_transformed_filters(network),)
     unit = run.samples * pixels * network.levels[0].width * run.element_bytes
     widths = int(UNET_WORKSPACE_WIDTHS.value)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from genai_hwreq.models import NetworkRole, Pipeline, PipelineNetwork
 
-__all__ = ["WORKLOADS", "Asked", "compute_bytes", "is_fp16", "named_networks", "sizes_of"]
+__all__ = ["PHASES", "WORKLOADS", "Asked", "compute_bytes", "is_fp16", "named_networks", "sizes_of"]
 
 PHASES: dict[NetworkRole, str] = {
     "image_encoder": "image_encode",

@@ -11,6 +11,7 @@ from attrs import frozen
 
 from genai_hwreq.engines._diffusers_passes import working_components
 from genai_hwreq.engines._passes import MediaPass
+from genai_hwreq.engines._pipeline_runs import PHASES
 from genai_hwreq.engines._pipeline_weights import Formats, network_weights
 from genai_hwreq.engines._protocol import Memory, Request
 from genai_hwreq.engines._runtime import context_component, host_runtime_component
@@ -83,7 +84,7 @@ class StableDiffusionCpp:
         phases = [Phase(name="load", components=(*weights, context_component()))]
         for part in here:
             found = self._buffer(part, run)
-            phases.append(Phase(name=_PHASES[part.role], components=(*weights, *found, context_component())))
+            phases.append(Phase(name=PHASES[part.role], components=(*weights, *found, context_component())))
         host = Phase(name="load", components=(*_weights(away, formats), host_runtime_component()))
         return Memory(
             devices=(DeviceMemory(name="gpu:0", phases=_distinct(phases)),),
@@ -130,14 +131,6 @@ class StableDiffusionCpp:
         return (own, _buffer_part("compute_buffer", "attention scores", scores, attention.SCORES, held))
 
 
-_PHASES = {
-    "image_encoder": "image_encode",
-    "text_encoder": "text_encode",
-    "denoiser": "denoise",
-    "upscaler": "upscale",
-    "vae": "vae_decode",
-    "safety_checker": "safety_check",
-}
 _TILE_PX = 256
 """Side of a tile: 32 latent elements."""
 

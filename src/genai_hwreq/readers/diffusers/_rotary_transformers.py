@@ -21,6 +21,7 @@ from genai_hwreq.readers.diffusers._parts import (
 )
 
 if TYPE_CHECKING:
+    from genai_hwreq.models import TensorGroup
     from genai_hwreq.readers.hf_config._fields import Fields
 
 __all__ = ["chroma", "double_block", "flux", "flux2", "longcat", "single_block"]
@@ -82,14 +83,22 @@ def flux(fields: Fields) -> EnumeratedNetwork:
     )  # fmt: skip
     return EnumeratedNetwork(
         class_name="FluxTransformer2DModel",
-        groups=(
-            *ends,
-            *group("layers", fields.count("num_layers", default=19), double_block(dim, head_dim, 4 * dim)),
-            *group(
-                "layers", fields.count("num_single_layers", default=38), single_block(dim, head_dim, 4 * dim)
-            ),
-        ),
+        groups=(*ends, *_flux_layers(fields, dim, head_dim)),
         work=_flux_work(dim, head_dim, n_heads, text, channels),
+    )
+
+
+def _flux_layers(
+    fields: Fields, dim: int, head_dim: int, *, modulated: bool = True
+) -> tuple[TensorGroup, ...]:
+    """Return FLUX's blocks: those that keep text and image apart, then those that join them."""
+    n_double, n_single = (
+        fields.count("num_layers", default=19),
+        fields.count("num_single_layers", default=38),
+    )
+    return (
+        *group("layers", n_double, double_block(dim, head_dim, 4 * dim, modulated=modulated)),
+        *group("layers", n_single, single_block(dim, head_dim, 4 * dim, modulated=modulated)),
     )
 
 
@@ -116,13 +125,7 @@ def longcat(fields: Fields) -> EnumeratedNetwork:
     )  # fmt: skip
     return EnumeratedNetwork(
         class_name="LongCatImageTransformer2DModel",
-        groups=(
-            *ends,
-            *group("layers", fields.count("num_layers", default=19), double_block(dim, head_dim, 4 * dim)),
-            *group(
-                "layers", fields.count("num_single_layers", default=38), single_block(dim, head_dim, 4 * dim)
-            ),
-        ),
+        groups=(*ends, *_flux_layers(fields, dim, head_dim)),
         work=_flux_work(dim, head_dim, n_heads, text, channels),
     )
 
@@ -152,16 +155,7 @@ def chroma(fields: Fields) -> EnumeratedNetwork:
         groups=(
             *ends,
             *guide,
-            *group(
-                "layers",
-                fields.count("num_layers", default=19),
-                double_block(dim, head_dim, 4 * dim, modulated=False),
-            ),
-            *group(
-                "layers",
-                fields.count("num_single_layers", default=38),
-                single_block(dim, head_dim, 4 * dim, modulated=False),
-            ),
+            *_flux_layers(fields, dim, head_dim, modulated=False),
         ),
         work=_flux_work(dim, head_dim, n_heads, text, channels),
     )
