@@ -137,6 +137,19 @@ def test_tower_holds_its_projector() -> None:
     assert transformer_inventory(tower.network).n_params > 0
 
 
+def test_kimi_k3_attention_wider_than_its_stream() -> None:
+    """Kimi K3's tower attends over more than the stream's width, without biases, and norms what it projects."""
+    text = {**TEXT, "model_type": "llama"}
+    vision = {"vt_hidden_size": 24, "qkv_hidden_size": 48, "vt_num_attention_heads": 4, "vt_intermediate_size": 80}
+    (tower,) = read_config(
+        {"model_type": "kimi_k3", "text_config": text, "vision_config": {**vision, "vt_num_hidden_layers": 2}}
+    ).towers
+    patches, positions = 24 * 3 * 14 * 14, 64 * 64 * 24
+    layer = 4 * 24 * 48 + 2 * 24 * 80 + 2 * 24
+    projector = (4 * 24) ** 2 + (4 * 24) * 64 + 64
+    assert transformer_inventory(tower.network).n_params == patches + positions + 2 * layer + 24 + projector
+
+
 def test_nested_configuration_gives_context_and_format() -> None:
     """Context and dtype are found in `text_config` where the whole configuration has none."""
     text = {**TEXT, "model_type": "llama", "max_position_embeddings": 4096, "torch_dtype": "float16"}
@@ -144,10 +157,25 @@ def test_nested_configuration_gives_context_and_format() -> None:
     assert (model.context_tokens, model.native_format) == (4096, "fp16")
 
 
+@pytest.mark.parametrize("model_type", ["qwen2_vl", "qwen2_5_vl"])
+def test_decoder_beside_its_tower(model_type: str) -> None:
+    """Qwen 2's models were published with the decoder's fields at the top level, which means the same."""
+    nested = read_config({"model_type": model_type, "text_config": TEXT, "tie_word_embeddings": False})
+    assert read_config({"model_type": model_type, **TEXT, "tie_word_embeddings": False}) == nested
+
+
+@pytest.mark.parametrize("model_type", ["gemma3", "gemma4", "llava", "mllama", "step3p7", "voxtral"])
+def test_decoder_where_its_class_does_not_look(model_type: str) -> None:
+    """Fields that the class would ignore are refused, and the message says where to put them."""
+    with pytest.raises(ConfigurationError, match=r"text_config is missing .* move the decoder's fields") as failure:
+        read_config({"model_type": model_type, **TEXT})
+    assert failure.value.field == "text_config"
+
+
 @pytest.mark.parametrize(
     ("config", "field"),
     [
-        ({"model_type": "llava"}, "num_hidden_layers"),
+        ({"model_type": "llava", "text_config": {"hidden_size": 0}}, "hidden_size"),
         ({**LLAVA, "text_config": {**TEXT, "model_type": "no-such-family"}}, "text_config.model_type"),
         ({**LLAVA, "vision_config": {"model_type": "no-such-tower"}}, "vision_config.model_type"),
         ({**LLAVA, "vision_config": {**VISION, "num_attention_heads": 5}}, "num_attention_heads"),
@@ -156,6 +184,7 @@ def test_nested_configuration_gives_context_and_format() -> None:
         ({**LLAVA, "vision_config": {**VISION, "num_hidden_layers": 10**9}}, "num_hidden_layers"),
         ({**LLAVA, "vision_config": "large"}, "vision_config"),
         ({"model_type": "qwen2_vl", "text_config": TEXT, "vision_config": {"mlp_ratio": -1}}, "mlp_ratio"),
+        ({"model_type": "kimi_k3", "text_config": TEXT, "vision_config": {"qkv_hidden_size": 7}}, "qkv_hidden_size"),
         ({**GEMMA, "num_kv_shared_layers": 12}, "num_kv_shared_layers"),
         ({**GEMMA, "num_kv_shared_layers": 400}, "num_kv_shared_layers"),
         ({**GEMMA, "layer_types": ["full_attention"]}, "layer_types"),

@@ -1,7 +1,8 @@
 """The text part of a model with towers: its nested configuration, read by the family it belongs to.
 
-Configurations keep the decoder's fields in `text_config`; older ones keep them at the top level, beside the
-tower's. Fields that a nested configuration leaves out have the values of its family's configuration class.
+Configurations keep the decoder's fields in `text_config`. Only the classes of `_BESIDE` also take them from the top
+level; the others would build their default decoder and ignore what stands there, so such a configuration is refused.
+Fields that a nested configuration leaves out have the values of its family's configuration class.
 """
 
 from __future__ import annotations
@@ -18,9 +19,15 @@ if TYPE_CHECKING:
 
     from genai_hwreq.models import Transformer
 
-__all__ = ["read_text", "text_fields"]
+__all__ = ["read_text", "text_fields", "text_section"]
 
 _TOWER_SECTIONS = ("vision_config", "audio_config")
+
+_BESIDE = frozenset({"qwen2_vl", "qwen2_5_vl"})
+"""Families whose class also reads the decoder's fields beside the tower's, as they were first published.
+
+Found by building each family's class of transformers 5.24 from fields at the top level alone.
+"""
 
 _SAME_AS = {
     "glm4v_text": "glm4",
@@ -76,17 +83,36 @@ _SET_APART: dict[str, dict[str, Any]] = {
 """Where a text part's own class has other defaults than the family that reads it."""
 
 
-def text_fields(fields: Fields, default_type: str) -> Fields:
-    """Return the decoder's fields, with the `model_type` of the family that reads them."""
+def text_section(fields: Fields) -> Fields:
+    """Return `text_config`.
+
+    Raises:
+        ConfigurationError: when there is none.
+
+    """
     section = fields.section("text_config")
     if section is None:
-        flat = {
+        model_type = fields.text("model_type", default="")
+        msg = (
+            f"text_config is missing from the {model_type!r} configuration, whose class reads the decoder from there"
+            " and ignores such fields at the top level; move the decoder's fields into text_config, or give"
+            " the model_type of the decoder alone"
+        )
+        raise ConfigurationError(msg, field="text_config")
+    return section
+
+
+def text_fields(fields: Fields, default_type: str) -> Fields:
+    """Return the decoder's fields, with the `model_type` of the family that reads them."""
+    model_type = fields.text("model_type", default="")
+    if model_type in _BESIDE and not fields.has("text_config"):
+        beside = {
             name: value
             for name, value in fields.config.items()
             if name not in (*_TOWER_SECTIONS, "model_type")
         }
-        return _for_family(Fields(flat), default_type, nested=False)
-    return _for_family(section, default_type, nested=True)
+        return _for_family(Fields(beside), default_type, nested=False)
+    return _for_family(text_section(fields), default_type, nested=True)
 
 
 def _for_family(section: Fields, default_type: str, *, nested: bool) -> Fields:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from genai_hwreq.errors import ConfigurationError
 from genai_hwreq.models import CrossAttention, Layer, Norm, Tensor, Tower, Transformer
+from genai_hwreq.readers.hf_config._composite import text_section
 from genai_hwreq.readers.hf_config._decoder import (
     DecoderTraits,
     attention,
@@ -54,10 +55,7 @@ _N_ASPECT_RATIOS = 8
 
 
 def _text(fields: Fields) -> Fields:
-    section = fields.section("text_config") or Fields(
-        {name: value for name, value in fields.config.items() if name != "vision_config"}
-    )
-    return section.with_defaults(_DEFAULTS)
+    return text_section(fields).with_defaults(_DEFAULTS)
 
 
 def read(fields: Fields) -> Transformer:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from genai_hwreq.errors import ConfigurationError
 from genai_hwreq.models import Tensor, Tower, Transformer
 from genai_hwreq.readers.hf_config._encoder import (
     EncoderTraits,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "glm4v_vision",
+    "kimi_k3_vision",
     "kimi_vision",
     "llama4_vision",
     "minimax_vision",
@@ -96,6 +98,46 @@ def kimi_vision(fields: Fields) -> Tower:
         ),
         layers=layer_run(layer, encoder_depth(fields, 27, "num_hidden_layers", "vt_num_hidden_layers")),
         closing=norm_weights("final_layernorm", dim),
+    )
+    return Tower(role="vision", network=network)
+
+
+def kimi_k3_vision(fields: Fields) -> Tower:
+    """Read Kimi K3's vision transformer: Kimi's without biases, with plainer norms and a wider attention."""
+    dim = fields.count("vt_hidden_size", default=1024)
+    heads = fields.count("vt_num_attention_heads", default=12)
+    attention_dim = fields.count("qkv_hidden_size", default=1536)
+    if attention_dim % heads:
+        msg = f"{heads} heads do not divide an attention {attention_dim} wide"
+        raise ConfigurationError(msg, field="qkv_hidden_size")
+    attention_bias = fields.flag("attn_bias", default=False)
+    traits = EncoderTraits(
+        query_bias=attention_bias,
+        output_bias=attention_bias,
+        feed_forward_bias=fields.flag("linear_bias", default=False),
+        fused_qkv=True,
+        norm_kind="rms",
+        layer_norms=("norm0", "norm1"),
+    )
+    layer = encoder_layer(
+        dim,
+        heads,
+        fields.count("vt_intermediate_size", default=4096),
+        traits,
+        activation="gelu_pytorch_tanh",
+        head_dim=attention_dim // heads,
+    )
+    grid = tuple(fields.count(f"init_pos_emb_{side}", default=64) for side in ("height", "width"))
+    bias = fields.flag("patch_embed_proj_bias", default=False)
+    network = Transformer(
+        model_type="kimi_k3_vision",
+        hidden_dim=dim,
+        embeddings=(
+            *patch_convolution("patch_embed.proj", fields, dim, patch_px=14, bias=bias),
+            Tensor("patch_embed.pos_emb.weight", "position_embedding", (*grid, dim)),
+        ),
+        layers=layer_run(layer, encoder_depth(fields, 27, "vt_num_hidden_layers")),
+        closing=norm_weights("final_layernorm", dim, "rms"),
     )
     return Tower(role="vision", network=network)
 

@@ -21,6 +21,7 @@ __all__ = [
     "gemma4_projector",
     "idefics3_projector",
     "internvl_projector",
+    "kimi_k3_projector",
     "kimi_projector",
     "lfm2_projector",
     "llama4_projector",
@@ -141,6 +142,17 @@ def kimi_projector(fields: Fields, tower: Fields, dim: int, text_dim: int) -> tu
         *norm_weights("mm_projector.pre_norm", dim),
         *linear("mm_projector.in_proj", merged, merged),
         *linear("mm_projector.out_proj", text_dim, merged),
+    )
+
+
+def kimi_k3_projector(fields: Fields, tower: Fields, dim: int, text_dim: int) -> tuple[Tensor, ...]:  # noqa: ARG001
+    """Return two linear layers over merged neighbours and a norm after them."""
+    kernel = tower.counts("merge_kernel_size", minimum=1) or (2, 2)
+    merged = tower.count("mm_hidden_size", default=dim) * kernel[0] * kernel[-1]
+    return (
+        *linear("mm_projector.proj.0", merged, merged, bias=False),
+        *linear("mm_projector.proj.2", text_dim, merged, bias=False),
+        *norm_weights("mm_projector.post_norm", text_dim, "rms"),
     )
 
 

@@ -119,7 +119,7 @@ FAMILIES: dict[str, VisionLanguage] = {
         text="deepseek_v3", vision=native.kimi_vision, projector=projectors.kimi_projector, tied=True
     ),
     "kimi_k3": VisionLanguage(
-        text="kimi_linear", vision=native.kimi_vision, projector=projectors.kimi_projector
+        text="kimi_linear", vision=native.kimi_k3_vision, projector=projectors.kimi_k3_projector
     ),
     "kimi_vl": VisionLanguage(
         text="deepseek_v3",
