@@ -263,13 +263,6 @@ def test_ik_llama_cpp_caches(per_cell: int, mla: Literal[0, 1, 2, 3], flash: boo
     assert on_device(run(engine, "deepseek-v3", context_tokens=2048), "kv_cache") == 61 * 2048 * per_cell * 2
 
 
-def test_ik_llama_cpp_unpacks_up_to_a_limit() -> None:
-    """Attention on unpacked keys and values takes what all cells need, or what `attn_max_batch` allows."""
-    free = run(IkLlamaCpp(flash_attn=True), "deepseek-v3", context_tokens=16384)
-    held = run(IkLlamaCpp(flash_attn=True, attn_max_batch=512), "deepseek-v3", context_tokens=16384)
-    assert on_device(free, "compute_buffer") - on_device(held, "compute_buffer") == 4 * 16384 * 40960 - 512 * MIB
-
-
 def test_delta_nets_are_approximated() -> None:
     """A kind of recurrence whose graph is not followed still has a compute buffer."""
     assert on_device(run(LlamaCpp(), "qwen3-next-80b-a3b"), "compute_buffer") > 100 * MIB

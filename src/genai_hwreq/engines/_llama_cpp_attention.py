@@ -3,7 +3,7 @@
 Source: `build_qkv`, `build_attn` and `build_attn_mha`,
 https://github.com/ggml-org/llama.cpp/blob/master/src/llama-graph.cpp
 
-Next: _llama_cpp_feed_forward.
+Next: _llama_cpp_latent.
 """
 
 from __future__ import annotations
@@ -12,18 +12,19 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from genai_hwreq.engines._llama_cpp_graph import F32, Graph, Pass
+from genai_hwreq.engines._llama_cpp_graph import F32, NORMED_WITHIN, Graph, Pass
 from genai_hwreq.formulas.ggml_graph import Node
 from genai_hwreq.formulas.ggml_types import BLOCKS
+from genai_hwreq.units import MIB
 
 if TYPE_CHECKING:
     from genai_hwreq.engines._llama_cpp_caches import Cells
-    from genai_hwreq.models import Attention, LatentAttention
+    from genai_hwreq.models import Attention
 
-__all__ = ["latent_attention", "softmax_attention"]
+__all__ = ["Heads", "attend", "known_window", "mask", "softmax_attention", "store"]
 
 _FUSED = frozenset({"phi", "glm"})
-_UNROTATED = frozenset({"mpt", "gpt2", "bloom", "gpt_bigcode", "opt", "granitemoehybrid", "nemotron_h"})
+_UNROTATED = frozenset({"mpt", "gpt2", "bloom", "gpt_bigcode", "opt", "nemotron_h"})
 _ROTATED_IN_WINDOW_ONLY = frozenset({"cohere2", "llama4", "llama4_text", "exaone4"})
 _SCALED_QUERIES = frozenset({"gemma", "gemma2", "gemma3", "gemma3_text", "phi", "phi3"})
 _CAPPED_SCORES = frozenset({"gemma2", "grok"})
@@ -32,7 +33,7 @@ _ROTATION_DIM = 64
 
 
 @frozen
-class _Heads:
+class Heads:
     """Numbers of heads and widths that attention is computed with."""
 
     n_heads: int
@@ -52,8 +53,8 @@ class _Heads:
 def softmax_attention(g: Graph, x: Node, attention: Attention) -> Node:
     """Add attention over the tokens `x` and return the output projection."""
     run = g.run
-    heads = _Heads(attention.n_heads, attention.n_kv_heads, attention.head_dim, attention.value_head_dim)
-    window = _known_window(run, attention.window_tokens)
+    heads = Heads(attention.n_heads, attention.n_kv_heads, attention.head_dim, attention.value_head_dim)
+    window = known_window(run, attention.window_tokens)
     rotated = run.model_type not in _UNROTATED and (
         window is not None or len(run.cells) == 1 or run.model_type not in _ROTATED_IN_WINDOW_ONLY
     )
@@ -69,11 +70,14 @@ def softmax_attention(g: Graph, x: Node, attention: Attention) -> Node:
         q = g.over(q, g.input("attn_scale", F32 * run.tokens))
     if run.model_type in _SCALED_QUERIES:
         q = g.over(q)
-    out = g.op(run.hidden_dim, run.tokens, _attend(g, q, k, v, heads, window))
+    mixed = attend(g, q, k, v, heads, window)
+    if run.model_type in NORMED_WITHIN:
+        mixed = g.norm(mixed)
+    out = g.op(run.hidden_dim, run.tokens, mixed)
     return g.over(out) if attention.output_bias else out
 
 
-def _known_window(run: Pass, window: int | None) -> int | None:
+def known_window(run: Pass, window: int | None) -> int | None:
     """Return a window that has a cache: the layer's own, none at all, or the first there is."""
     return next(choice for choice in (window, None, *run.cells) if choice in run.cells)
 
@@ -122,14 +126,14 @@ def _part(g: Graph, qkv: Node, dim: int, head_dim: int, *, copied: bool) -> Node
     return g.view(g.op(dim, tokens, part), (head_dim, dim // head_dim, tokens))
 
 
-def _rotated(g: Graph, x: Node, n_heads: int, heads: _Heads) -> Node:
+def _rotated(g: Graph, x: Node, n_heads: int, heads: Heads) -> Node:
     positions = g.input("positions", 4 * g.run.tokens)
     if x.layout is None:
         return g.shaped((heads.key_head_dim, n_heads, g.run.tokens), x, positions)
     return g.over(x, positions)
 
 
-def _attend(g: Graph, q: Node, k: Node, v: Node, heads: _Heads, window: int | None) -> Node:
+def attend(g: Graph, q: Node, k: Node, v: Node, heads: Heads, window: int | None) -> Node:
     """Store keys and values and return what the heads put out."""
     run = g.run
     tag = _tag(window)
@@ -146,12 +150,12 @@ def _attend(g: Graph, q: Node, k: Node, v: Node, heads: _Heads, window: int | No
         g.expand(q, v, k)
     else:
         g.expand(q, k, v)
-    _store(g, k, v, heads, tag)
+    store(g, k, v, heads, tag)
     out = _read(g, q, heads, window)
     return out if turn_v is None else _turned(g, out, turn_v)
 
 
-def _read(g: Graph, q: Node, heads: _Heads, window: int | None) -> Node:
+def _read(g: Graph, q: Node, heads: Heads, window: int | None) -> Node:
     """Return what the heads put out over what is stored."""
     run = g.run
     tag, cells = _tag(window), run.cells[window]
@@ -171,7 +175,7 @@ def _turned(g: Graph, x: Node, turn: Node) -> Node:
     return g.view(product, x.layout)
 
 
-def _store(g: Graph, k: Node, v: Node, heads: _Heads, tag: str) -> None:
+def store(g: Graph, k: Node, v: Node, heads: Heads, tag: str) -> None:
     run = g.run
     if run.era == "2024":
         g.store(k)
@@ -186,7 +190,7 @@ def _store(g: Graph, k: Node, v: Node, heads: _Heads, tag: str) -> None:
     g.store(g.view(v), v_rows)
 
 
-def _mask(g: Graph, cells: Cells, tag: str) -> Node:
+def mask(g: Graph, cells: Cells, tag: str) -> Node:
     """Return the mask: recent versions hand it over in 16 bit where attention is fused, older ones convert it."""
     run = g.run
     n_elements = cells.cells * run.tokens
@@ -200,7 +204,7 @@ def _mask(g: Graph, cells: Cells, tag: str) -> Node:
     return g.inputs[name]
 
 
-def _fused_scores(g: Graph, q: Node, heads: _Heads, cells: Cells, tag: str) -> Node:
+def _fused_scores(g: Graph, q: Node, heads: Heads, cells: Cells, tag: str) -> Node:
     run = g.run
     width = heads.n_heads * heads.value_head_dim
     n_bytes = F32 * width * run.tokens
@@ -208,95 +212,40 @@ def _fused_scores(g: Graph, q: Node, heads: _Heads, cells: Cells, tag: str) -> N
     if run.era == "2026" and run.on_device:
         dims = heads.key_dim * (BLOCKS[run.type_k][0] > 1) + heads.value_dim * (BLOCKS[run.type_v][0] > 1)
         unpacked = 2 * cells.cells * cells.streams * dims
-    out = Node(n_bytes + unpacked, (g.view(g.view(q)), _mask(g, cells, tag)))
+    out = Node(n_bytes + unpacked, (g.view(g.view(q)), mask(g, cells, tag)))
     return g.view(out, (width, run.tokens), n_bytes)
 
 
-def _scores(g: Graph, q: Node, heads: _Heads, cells: Cells, tag: str) -> Node:
+def _scores(g: Graph, q: Node, heads: Heads, cells: Cells, tag: str) -> Node:
     run = g.run
     width = heads.n_heads * heads.value_head_dim
+    if _head_by_head(run, heads, cells):
+        return g.copy(g.view(_joined_heads(g, q, heads, cells, tag)), (width, run.tokens))
     kq = g.shaped((cells.cells, run.tokens, heads.n_heads), g.view(g.view(q)))
-    if run.model_type in _CAPPED_SCORES:
-        kq = g.over(g.over(g.over(kq)))
-    kq = g.over(kq, _mask(g, cells, tag))
+    capped = run.model_type in _CAPPED_SCORES
+    if capped and run.fork is not None:
+        kq = Node(kq.n_bytes, (kq, mask(g, cells, tag)), kq.layout)
+    else:
+        kq = g.over(g.over(g.over(kq))) if capped else kq
+        kq = g.over(kq, mask(g, cells, tag))
     kqv = g.shaped((heads.value_head_dim, run.tokens, heads.n_heads), kq)
     return g.copy(g.view(kqv), (width, run.tokens))
 
 
-def latent_attention(g: Graph, x: Node, attention: LatentAttention) -> Node:
-    """Add latent attention and return the output projection.
-
-    Source: https://github.com/ggml-org/llama.cpp/blob/master/src/models/deepseek2.cpp
-    """
-    run = g.run
-    tokens, n_heads = run.tokens, attention.n_heads
-    if attention.q_lora_rank:
-        q = g.op(n_heads * attention.qk_head_dim, tokens, g.norm(g.op(attention.q_lora_rank, tokens, x)))
-    else:
-        q = g.op(n_heads * attention.qk_head_dim, tokens, x)
-    compressed = g.op(attention.latent_dim, tokens, x)
-    positions = g.input("positions", 4 * tokens)
-    latent_part = g.view(compressed, None, F32 * attention.kv_lora_rank * tokens)
-    q_part = g.view(q, None, F32 * n_heads * attention.qk_rope_head_dim * tokens)
-    q_rotated = g.shaped((attention.qk_rope_head_dim, n_heads, tokens), q_part, positions)
-    k_part = g.view(compressed, None, F32 * attention.qk_rope_head_dim * tokens)
-    k_rotated = g.shaped((attention.qk_rope_head_dim, 1, tokens), k_part, positions)
-    latent = g.over(g.copy(latent_part, (attention.kv_lora_rank, tokens)))
-    plain = g.view(q, None, F32 * n_heads * attention.qk_nope_head_dim * tokens)
-    if run.latent == "full":
-        return _expanded(g, attention, plain, q_rotated, k_rotated, latent)
-    absorbed = g.view(g.shaped((attention.kv_lora_rank, tokens, n_heads), g.view(plain)))
-    latent = g.view(latent, (attention.kv_lora_rank, 1, tokens))
-    q_parts, k_parts = (absorbed, q_rotated), (latent, k_rotated)
-    if run.era != "2026":
-        q_parts, k_parts = (q_rotated, absorbed), (k_rotated, latent)
-    q = g.shaped((attention.latent_dim, n_heads, tokens), *q_parts)
-    k = g.shaped((attention.latent_dim, 1, tokens), *k_parts)
-    return _latent_scores(g, attention, q, k, latent)
+def _head_by_head(run: Pass, heads: Heads, cells: Cells) -> bool:
+    """Tell whether ik_llama.cpp computes scores a head at a time: those of all would be over its limit."""
+    if run.fork is None or not run.fork.attn_max_batch_mib or heads.n_heads != heads.n_kv_heads:
+        return False
+    return F32 * cells.cells * run.tokens * heads.n_heads // MIB > run.fork.attn_max_batch_mib
 
 
-def _latent_scores(g: Graph, attention: LatentAttention, q: Node, k: Node, v: Node) -> Node:
-    run = g.run
-    tokens, n_heads, rank = run.tokens, attention.n_heads, attention.kv_lora_rank
-    if run.era == "2026":
-        g.expand(q, v, k)
-        g.store(g.view(k), g.input("rows of keys", 8 * tokens))
-    else:
-        g.expand(q, k, v)
-        _store(g, k, v, _Heads(n_heads, 1, attention.latent_dim, rank), "")
-    cells = run.cells[_known_window(run, None)]
-    if run.flash_attn:
-        unpacked = 0
-        if run.era == "2026" and run.on_device and BLOCKS[run.type_k][0] > 1:
-            unpacked = 2 * cells.cells * cells.streams * attention.latent_dim
-        n_bytes = F32 * rank * n_heads * tokens
-        scores = Node(n_bytes + unpacked, (g.view(g.view(q)), _mask(g, cells, "")))
-        values = g.shaped((attention.v_head_dim, tokens, n_heads), g.view(scores))
-    else:
-        kq = g.over(g.shaped((cells.cells, tokens, n_heads), g.view(g.view(q))), _mask(g, cells, ""))
-        if run.era == "2026":
-            kq = g.over(kq)
-            v_copy = Node(2 * cells.cells * cells.streams * rank, ())
-            kqv = g.shaped((rank, tokens, n_heads), v_copy, kq)
-        else:
-            kqv = g.shaped((rank, tokens, n_heads), kq)
-        values = g.shaped((attention.v_head_dim, tokens, n_heads), kqv)
-    out = g.copy(g.view(values), (attention.v_head_dim * n_heads, tokens))
-    g.expand(out)
-    return g.op(run.hidden_dim, tokens, out)
-
-
-def _expanded(
-    g: Graph, attention: LatentAttention, plain: Node, q_rotated: Node, k_rotated: Node, latent: Node
-) -> Node:
-    """Return attention over every head's keys and values, as versions before latent caches computed it."""
-    run = g.run
-    tokens, n_heads = run.tokens, attention.n_heads
-    kv = g.op(n_heads * (attention.qk_nope_head_dim + attention.v_head_dim), tokens, latent)
-    k_plain = g.view(kv, None, F32 * n_heads * attention.qk_nope_head_dim * tokens)
-    v = g.shaped((n_heads * attention.v_head_dim, tokens), g.view(kv, None, F32 * n_heads * attention.v_head_dim * tokens))
-    q = g.shaped((attention.qk_head_dim, n_heads, tokens), plain, q_rotated)
-    repeated = g.shaped((attention.qk_rope_head_dim, n_heads, tokens), k_rotated)
-    k = g.shaped((attention.qk_head_dim, n_heads, tokens), k_plain, repeated)
-    heads = _Heads(n_heads, n_heads, attention.qk_head_dim, attention.v_head_dim)
-    return g.op(run.hidden_dim, tokens, _attend(g, q, k, v, heads, _known_window(run, None)))
+def _joined_heads(g: Graph, q: Node, heads: Heads, cells: Cells, tag: str) -> Node:
+    tokens, value_dim = g.run.tokens, heads.value_head_dim
+    seen = g.view(q)
+    out = None
+    for n_done in range(1, heads.n_heads + 1):
+        kq = g.over(g.shaped((cells.cells, tokens, 1), g.view(seen)), mask(g, cells, tag))
+        part = g.shaped((value_dim, tokens, 1), kq)
+        out = part if out is None else g.shaped((value_dim, tokens, n_done), out, part)
+    assert out is not None
+    return out

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 from attrs import frozen
 
 from genai_hwreq.engines._llama_cpp_caches import CacheSettings, cells_of, layer_caches, layer_states
-from genai_hwreq.engines._llama_cpp_graph import F32, Graph, Pass
+from genai_hwreq.engines._llama_cpp_graph import F32, Fork, Graph, Pass
 from genai_hwreq.engines._llama_cpp_layers import network_graph
 from genai_hwreq.estimates import Component
 from genai_hwreq.formulas.ggml_graph import Node, buffer_bytes
@@ -24,6 +24,7 @@ from genai_hwreq.provenance import Source
 from genai_hwreq.ranges import ByteRange
 
 if TYPE_CHECKING:
+    from genai_hwreq.engines._llama_cpp_versions import Era
     from genai_hwreq.models import Transformer
 
 __all__ = ["BufferSettings", "Side", "compute_bytes", "compute_component", "output_component"]
@@ -61,8 +62,8 @@ class BufferSettings:
     passing_output_bytes: int = 0
     """Output matrix, where it is kept on the host."""
 
-    expanded_bytes: int = 0
-    """What attention unpacks from the cache at once, with what is alive beside it."""
+    fork: Fork | None = None
+    """What ik_llama.cpp computes in its own way; `None` for llama.cpp."""
 
 
 @lru_cache(maxsize=4096)
@@ -71,38 +72,40 @@ def compute_bytes(network: Transformer, settings: BufferSettings, side: Side) ->
 
     Matrices that stay on the host are copied to the device for the operation that needs them, one after another.
     """
-    graph_bytes = _graph_bytes(network, settings.caches, settings.n_outputs, side)
-    most = max(graph_bytes, settings.expanded_bytes if side != "host" else 0)
+    most = _graph_bytes(network, settings.caches, settings.fork, settings.n_outputs, side)
     if side != "device":
         return most
     if settings.passing_output_bytes:
         logits = F32 * settings.n_outputs * (network.vocab_size + network.hidden_dim)
         most = max(most, settings.passing_output_bytes + logits)
     if settings.passing_layer_bytes:
-        layers = _graph_bytes(network, settings.caches, 1, side)
+        layers = _graph_bytes(network, settings.caches, settings.fork, 1, side)
         most = max(most, layers + settings.passing_layer_bytes)
     return most
 
 
 @lru_cache(maxsize=4096)
-def _graph_bytes(network: Transformer, caches: CacheSettings, n_outputs: int, side: Side) -> int:
-    run = _pass(network, caches, n_outputs, side)
+def _graph_bytes(network: Transformer, caches: CacheSettings, fork: Fork | None, n_outputs: int, side: Side) -> int:
+    run = _pass(network, caches, fork, n_outputs, side)
     graph = network_graph(network, run)
     inputs = _read_inputs(graph)
+    looked_up = [node for name, node in graph.inputs.items() if name.startswith("embedded")]
     embedded = F32 * network.hidden_dim * run.tokens if run.era == "2026" else 0
+    ids = 4 * run.tokens * len(looked_up)
     if side == "host":
-        return sum(aligned(node.n_bytes, _DEVICE_ALIGNMENT) for node in inputs) + embedded + 4 * run.tokens
+        return sum(aligned(node.n_bytes, _HOST_ALIGNMENT) for node in inputs) + embedded + ids
     known = {id(node) for node in inputs}
     order = [node for node in graph.order if id(node) not in known]
     if side == "device":
         return buffer_bytes(inputs, order, _DEVICE_ALIGNMENT)
-    return buffer_bytes([Node(embedded), Node(4 * run.tokens), *inputs], order, _HOST_ALIGNMENT)
+    given = [node for node in inputs if node not in looked_up]
+    return buffer_bytes([Node(embedded), Node(ids), *given], [*looked_up, *order], _HOST_ALIGNMENT)
 
 
-def _pass(network: Transformer, caches: CacheSettings, n_outputs: int, side: Side) -> Pass:
+def _pass(network: Transformer, caches: CacheSettings, fork: Fork | None, n_outputs: int, side: Side) -> Pass:
     hybrid = any(layer_states(network))
-    windows = {cache.window_tokens for cache in layer_caches(network, caches.era, caches.latent) if cache is not None}
-    windows = windows or {None}
+    windows = _windows(network, caches) or {None}
+    split = caches.era != "2024"
     one_sequence = caches.era == "2025" and caches.kv_unified
     return Pass(
         model_type=network.model_type,
@@ -111,13 +114,20 @@ def _pass(network: Transformer, caches: CacheSettings, n_outputs: int, side: Sid
         tokens=caches.n_ubatch,
         n_sequences=1 if one_sequence else caches.n_seq_max,
         n_outputs=n_outputs,
-        cells={window: cells_of(caches, window, hybrid=hybrid) for window in windows},
+        cells={window: cells_of(caches, window if split else None, hybrid=hybrid) for window in windows},
         latent=caches.latent,
         flash_attn=caches.flash_attn,
         type_k=caches.type_k,
         type_v=caches.type_v,
         on_device=side != "cpu",
+        fork=fork,
     )
+
+
+def _windows(network: Transformer, caches: CacheSettings) -> set[int | None]:
+    """Return the windows that have a mask: also before they had caches of their own."""
+    era: Era = "2025" if caches.era == "2024" else caches.era
+    return {cache.window_tokens for cache in layer_caches(network, era, caches.latent) if cache is not None}
 
 
 def _read_inputs(graph: Graph) -> list[Node]:
@@ -134,9 +144,9 @@ def _read_inputs(graph: Graph) -> list[Node]:
 def compute_component(network: Transformer, settings: BufferSettings, side: Side) -> Component:
     """Return a compute buffer as a component."""
     size = compute_bytes(network, settings, side)
-    whole = _graph_bytes(network, settings.caches, settings.n_outputs, side)
-    text, inputs = "graph_bytes + unpacked_bytes", (("graph_bytes", whole), ("unpacked_bytes", size - whole))
-    passing = settings.passing_layer_bytes or settings.passing_output_bytes or settings.expanded_bytes
+    whole = _graph_bytes(network, settings.caches, settings.fork, settings.n_outputs, side)
+    text, inputs = "graph_bytes + passing_bytes", (("graph_bytes", whole), ("passing_bytes", size - whole))
+    passing = side != "cpu" and (settings.passing_layer_bytes or settings.passing_output_bytes)
     low, high = (size * 7 // 10, size * 5 // 4) if passing else (size * 98 // 100, size * 105 // 100)
     return Component("compute_buffer", f"compute buffer, {side}", size, text, inputs, "modelled", _SOURCE, ByteRange(low, size, high))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from genai_hwreq.engines._llama_cpp_graph import F32, Graph
+from genai_hwreq.engines._llama_cpp_graph import F32, NORMED_WITHIN, Graph
 from genai_hwreq.formulas.ggml_graph import Node
 
 if TYPE_CHECKING:
@@ -26,6 +26,10 @@ _SIGMOID_ROUTERS = frozenset({"deepseek_v3", "kimi_k2", "glm4_moe", "minimax_m2"
 _UNNORMED_WEIGHTS = frozenset({"llama4", "llama4_text", "qwen2_moe", "olmoe", "deepseek_v2"})
 
 
+_ADDED_AS_A_PAIR = 2
+"""Experts whose sum is a plain addition in ik_llama.cpp, which adds up more of them in one operation."""
+
+
 def dense(g: Graph, x: Node, network: Dense) -> Node:
     """Add a feed-forward network and return its down projection."""
     assert x.layout is not None
@@ -36,24 +40,28 @@ def dense(g: Graph, x: Node, network: Dense) -> Node:
         up, gate = g.op(width, rows, x), g.op(width, rows, x)
         if network.up_bias:
             up, gate = g.over(up), g.over(gate)
-        product = _product(g, gate, up)
+        product = _product(g, gate, up, fused=network.activation != "relu2")
     else:
         product = g.op(width, rows, x)
         for _ in range(1 + network.up_bias + (network.activation == "relu2")):
             product = g.over(product)
+    if g.run.model_type in NORMED_WITHIN:
+        product = g.norm(product)
     out = g.op(g.run.hidden_dim, rows, product)
     return g.over(out) if network.down_bias else out
 
 
-def _product(g: Graph, gate: Node, up: Node) -> Node:
+def _product(g: Graph, gate: Node, up: Node, *, fused: bool = True) -> Node:
     """Return activated gate times up: in place before gated operations were fused in mid-2025, apart since."""
-    if g.run.era == "2024":
+    if not fused:
+        return g.over(g.over(g.over(gate)), up)
+    if g.run.era == "2024" and g.run.fork is None:
         return g.over(g.over(gate), up)
     return Node(gate.n_bytes, (gate, up), gate.layout)
 
 
 def _fused_product(g: Graph, both: Node, width: int, rows: int) -> Node:
-    if g.run.era == "2024":
+    if g.run.era == "2024" and g.run.fork is None:
         gate, up = g.op(width, rows, g.view(both)), g.op(width, rows, g.view(both))
         return g.over(g.over(gate), up)
     return g.op(width, rows, both)
@@ -70,15 +78,23 @@ def experts(g: Graph, x: Node, network: Experts) -> Node:
     y = g.view(x, (hidden_dim, 1, rows))
     if g.run.model_type in _WEIGHTED_INPUT:
         y = g.over(g.shaped((hidden_dim, used, rows), y), weights)
-    up, gate = g.shaped((width, used, rows), y, chosen), g.shaped((width, used, rows), y, chosen)
-    if network.has_bias:
-        up, gate = _biased(g, up, chosen), _biased(g, gate, chosen)
-    product = _product(g, gate, up) if network.gated else g.over(up)
+    if g.run.fork is not None and g.run.fork.fused_moe and network.gated:
+        product = g.shaped((width, used, rows), y, chosen)
+    else:
+        product = _experts_product(g, y, chosen, network, rows)
     down = g.shaped((hidden_dim, used, rows), product, chosen)
     if network.has_bias:
         down = _biased(g, down, chosen)
     total = _weighted_sum(g, down, weights, used, rows)
     return _with_shared(g, x, network, total)
+
+
+def _experts_product(g: Graph, y: Node, chosen: Node, network: Experts, rows: int) -> Node:
+    layout = (network.intermediate_dim, network.n_experts_per_token, rows)
+    up, gate = g.shaped(layout, y, chosen), g.shaped(layout, y, chosen)
+    if network.has_bias:
+        up, gate = _biased(g, up, chosen), _biased(g, gate, chosen)
+    return _product(g, gate, up) if network.gated else g.over(up)
 
 
 def _biased(g: Graph, x: Node, chosen: Node) -> Node:
@@ -112,6 +128,8 @@ def _routed(g: Graph, x: Node, network: Experts, rows: int) -> tuple[Node, Node]
 def _weighted_sum(g: Graph, down: Node, weights: Node, used: int, rows: int) -> Node:
     run = g.run
     out = down if run.model_type in _WEIGHTED_INPUT else g.over(down, weights)
+    if run.fork is not None and used != _ADDED_AS_A_PAIR:
+        return g.op(run.hidden_dim, rows, g.view(out, None, F32 * run.hidden_dim * rows))
     held = run.era == "2026" and run.on_device and used > 1 and out is not down
     g.expand(out)
     parts = [g.view(out, None, F32 * run.hidden_dim * rows) for _ in range(used)]

@@ -11,10 +11,33 @@ from genai_hwreq.engines._llama_cpp_caches import Cells, Latent
 from genai_hwreq.engines._llama_cpp_versions import Era
 from genai_hwreq.formulas.ggml_graph import Layout, Node, expand
 
-__all__ = ["F32", "Graph", "Pass"]
+__all__ = ["F32", "NORMED_WITHIN", "Fork", "Graph", "Pass"]
 
 F32 = 4
 """Bytes of an element of nearly every tensor of the graph."""
+
+
+NORMED_WITHIN = frozenset({"bitnet"})
+"""Model types that normalise before the last matrix of attention and of the feed-forward network."""
+
+
+@frozen(kw_only=True)
+class Fork:
+    """What ik_llama.cpp computes in its own way.
+
+    A root-mean-square norm with its weight, an activated gate with its product, a sum of experts and a soft cap are one
+    operation each there, none of which can overwrite its input.
+    Source: https://github.com/ikawrakow/ik_llama.cpp/blob/main/ggml/src/ggml-alloc.c, `ggml_op_can_inplace`
+    """
+
+    mla: int
+    """How latent attention caches and computes."""
+
+    attn_max_batch_mib: int
+    """Most that attention's scores, or the keys and values it unpacks, may take at once; zero for no limit."""
+
+    fused_moe: bool
+    """Whether an expert's gate, up and product are one operation too."""
 
 
 @frozen(kw_only=True)
@@ -56,6 +79,9 @@ class Pass:
 
     on_device: bool
     """Whether it runs on a device."""
+
+    fork: Fork | None = None
+    """What ik_llama.cpp computes in its own way; `None` for llama.cpp."""
 
 
 @define
@@ -113,8 +139,9 @@ class Graph:
 
     def norm(self, x: Node, *, layer_norm: bool = False, bias: bool = False, weight: bool = True) -> Node:
         """Normalise: root-mean-square works in place, layer normalisation does not; weight and bias do."""
-        out = self.copy(x) if layer_norm else self.over(x)
-        if weight:
+        fused = weight and not layer_norm and self.run.fork is not None
+        out = self.copy(x) if layer_norm or fused else self.over(x)
+        if weight and not fused:
             out = self.over(out)
         return self.over(out) if bias else out
 

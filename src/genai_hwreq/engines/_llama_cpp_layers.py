@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from genai_hwreq.engines._llama_cpp_attention import latent_attention, softmax_attention
+from genai_hwreq.engines._ik_llama_cpp_latent import latent_rows_attention
+from genai_hwreq.engines._llama_cpp_attention import softmax_attention
 from genai_hwreq.engines._llama_cpp_feed_forward import dense, experts
 from genai_hwreq.engines._llama_cpp_graph import F32, Graph, Pass
+from genai_hwreq.engines._llama_cpp_latent import latent_attention
 from genai_hwreq.engines._llama_cpp_recurrent import mamba, mamba2, recurrent
 from genai_hwreq.models import Attention, Dense, LatentAttention, StateSpace
 
@@ -25,7 +27,7 @@ _NORMED_AFTER = frozenset({"gemma2", "gemma3", "gemma3_text", "glm4", "olmo2", "
 _NORMED_AFTER_ONLY = frozenset({"olmo2", "olmo3"})
 _LAYER_NORM = frozenset({"mpt", "cohere", "cohere2"})
 _RESIDUAL_FIRST = frozenset({"phi3"})
-_STREAM_FIRST = frozenset({"cohere", "cohere2"})
+_STREAM_FIRST = frozenset({"cohere", "cohere2", "gpt_neox"})
 _ATTENTION_FIRST = frozenset({"phi"})
 _SCALED_EMBEDDING = frozenset(
     {"gemma", "gemma2", "gemma3", "gemma3_text", "granite", "granitemoe", "granitemoehybrid", "minicpm"}
@@ -73,7 +75,7 @@ def _logits(g: Graph, x: Node, network: Transformer) -> None:
     if any(tensor.role == "bias" for tensor in network.head) or network.model_type in _SCALED_LOGITS:
         logits = g.over(logits)
     if network.model_type in _CAPPED_LOGITS:
-        logits = g.over(g.over(g.over(logits)))
+        logits = g.over(g.over(g.over(logits))) if g.run.fork is None else g.copy(logits)
     logits.kept = True
     g.expand(logits)
 
@@ -116,7 +118,11 @@ def _parallel(g: Graph, x: Node, layer: Layer, *, last: bool) -> Node:
     normed = _normed(g, x, layer)
     mixed = _mixed(g, normed, layer.mixers[0])
     if last:
-        mixed, x, normed = g.picked(mixed), g.picked(x), g.picked(normed)
+        mixed, x = g.picked(mixed), g.picked(x)
+    if len(layer.norms) > 1:
+        normed = _normed(g, x, layer)
+    elif last:
+        normed = g.picked(normed)
     fed = _fed(g, normed, layer.feed_forward)
     if kind in _STREAM_FIRST:
         return g.over(g.over(fed, x), mixed)
@@ -140,6 +146,8 @@ def _mixed(g: Graph, x: Node, mixer: Mixer) -> Node:
     if isinstance(mixer, Attention):
         return softmax_attention(g, x, mixer)
     if isinstance(mixer, LatentAttention):
+        if g.run.fork is not None and g.run.latent != "full":
+            return latent_rows_attention(g, x, mixer, g.run.fork)
         return latent_attention(g, x, mixer)
     assert isinstance(mixer, StateSpace)
     return _MIXERS.get(mixer.kind, recurrent)(g, x, mixer)

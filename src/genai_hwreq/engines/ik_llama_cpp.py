@@ -10,19 +10,14 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from attrs import field, frozen
 
 from genai_hwreq._validators import count
+from genai_hwreq.engines._llama_cpp_graph import Fork
 from genai_hwreq.engines.llama_cpp import LlamaCpp
-from genai_hwreq.models import LatentAttention
-from genai_hwreq.units import MIB
 
 if TYPE_CHECKING:
-    from genai_hwreq.engines._llama_cpp_caches import CacheSettings, Latent
+    from genai_hwreq.engines._llama_cpp_caches import Latent
     from genai_hwreq.engines._llama_cpp_versions import Era
-    from genai_hwreq.models import Transformer
 
 __all__ = ["IkLlamaCpp"]
-
-_UNPACKING = 2
-"""From this value of `mla` on a batch's attention works on unpacked keys and values."""
 
 
 @frozen(kw_only=True)
@@ -51,21 +46,10 @@ class IkLlamaCpp(LlamaCpp):
         """Which way with memory it follows: one cache for all layers."""
         return "2024"
 
-    def expanded_bytes(self, network: Transformer, caches: CacheSettings) -> int:
-        """Return what attention unpacks at once: with `mla` 2 and 3 all cells' keys and values, up to `attn_max_batch`.
-
-        Beside them are the queries, what the heads put out, three streams and the mask in 32 and 16 bit.
-        Source: https://github.com/ikawrakow/ik_llama.cpp/pull/273
-        """
-        mixer = next((mixer for mixer in network.layers[-1].layer.mixers if isinstance(mixer, LatentAttention)), None)
-        if mixer is None or self.mla < _UNPACKING or not self.flash:
-            return 0
-        width = mixer.n_heads * (mixer.qk_head_dim + mixer.v_head_dim)
-        unpacked = 4 * caches.n_ctx * width
-        if self.attn_max_batch:
-            unpacked = min(unpacked, self.attn_max_batch * MIB)
-        tokens = caches.n_ubatch
-        return unpacked + 4 * tokens * (width + 3 * network.hidden_dim) + 6 * tokens * caches.n_ctx
+    @property
+    def fork(self) -> Fork:
+        """What it computes in its own way."""
+        return Fork(mla=self.mla, attn_max_batch_mib=self.attn_max_batch, fused_moe=self.fused_moe)
 
     @property
     def latent(self) -> Latent:

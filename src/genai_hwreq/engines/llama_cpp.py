@@ -35,6 +35,7 @@ from genai_hwreq.units import MIB
 from genai_hwreq.workloads import Generation
 
 if TYPE_CHECKING:
+    from genai_hwreq.engines._llama_cpp_graph import Fork
     from genai_hwreq.models import Transformer
 
 __all__ = ["ALL_LAYERS", "LlamaCpp"]
@@ -168,9 +169,10 @@ class LlamaCpp:
             assumptions=_assumptions(model, caches),
         )
 
-    def expanded_bytes(self, network: Transformer, caches: CacheSettings) -> int:  # noqa: ARG002  (a fork does)
-        """Return what attention unpacks from the cache at once: nothing here."""
-        return 0
+    @property
+    def fork(self) -> Fork | None:
+        """What a fork computes in its own way: nothing here."""
+        return None
 
     def cache_settings(self, workload: Generation) -> CacheSettings:
         """Return the settings that decide caches, with every default worked out."""
@@ -269,7 +271,7 @@ class _Parts:
             n_outputs=min(caches.n_ubatch, n_outputs),
             passing_layer_bytes=host.largest_matrix,
             passing_output_bytes=host.output,
-            expanded_bytes=engine.expanded_bytes(self.network, caches),
+            fork=engine.fork,
         )
 
 

@@ -213,7 +213,7 @@ FAMILIES: dict[str, Family] = {
         defaults={"num_key_value_heads": 2, "head_dim": 128},
     ),
     "hunyuan_v1_dense": Family(traits=DecoderTraits(qk_norm="head")),
-    "bitnet": Family(defaults={"num_key_value_heads": 5}, layer_weights=_sub_norms),
+    "bitnet": Family(defaults={"num_key_value_heads": 5, "hidden_act": "relu2"}, layer_weights=_sub_norms),
     "diffllama": Family(layer_weights=_lambdas),
     "nanochat": Family(traits=DecoderTraits(norm_weight=False, gated=False, activation="relu2")),
 }
