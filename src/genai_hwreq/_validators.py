@@ -23,6 +23,7 @@ __all__ = [
     "one_of",
     "optional_fraction",
     "optional_positive",
+    "optional_shares",
     "positive",
     "slug",
     "whole",
@@ -54,6 +55,17 @@ def optional_positive(instance: object, attribute: Attribute[Any], value: object
     """Accept `None` (not known) and whole numbers from one."""
     if value is not None:
         positive(instance, attribute, value)
+
+
+def optional_shares(instance: object, attribute: Attribute[Any], value: object) -> None:
+    """Accept `None` (equal) and tuples of whole numbers from zero that are not all zero."""
+    if value is None:
+        return
+    where = _where(instance, attribute)
+    shares = [whole(share, where, 0) for share in value] if isinstance(value, tuple) else []
+    if not any(shares):
+        msg = f"{where} is {value!r}; expected a share for each device, such as (3, 1)"
+        raise QuantityError(msg)
 
 
 def fraction(instance: object, attribute: Attribute[Any], value: object) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 from attrs import evolve
@@ -14,6 +14,8 @@ from genai_hwreq.engines import IkLlamaCpp, LlamaCpp, Memory, Ollama, Request
 from genai_hwreq.engines._llama_cpp_caches import CacheSettings, Cells, cells_of
 from genai_hwreq.engines._llama_cpp_versions import Era, era_of
 from genai_hwreq.engines._llama_cpp_weights import offload_of
+from genai_hwreq.errors import QuantityError, UnsupportedError
+from genai_hwreq.estimation import estimate_vram
 from genai_hwreq.formats import RecipeFormat
 from genai_hwreq.models import TransformerModel
 from genai_hwreq.placement import Placement
@@ -185,20 +187,52 @@ def test_caches_can_stay_on_the_host() -> None:
 
 def test_the_output_layer_goes_first_or_last() -> None:
     """Recent versions offload the output layer first, older ones last."""
-    assert offload_of(4, 1, 1, "2026").output == 0
-    assert offload_of(4, 1, 1, "2025").output == -1
-    assert offload_of(4, 5, 1, "2025").output == 0
-    assert offload_of(4, 0, 1, "2026").output == -1
+    assert offload_of(4, 1, (1,), "2026").output == 0
+    assert offload_of(4, 1, (1,), "2025").output == -1
+    assert offload_of(4, 5, (1,), "2025").output == 0
+    assert offload_of(4, 0, (1,), "2026").output == -1
 
 
 def test_layers_are_spread_over_devices() -> None:
     """Two devices get half of the layers each, and the last one the output layer."""
-    offload = offload_of(4, 999, 2, "2026")
+    offload = offload_of(4, 999, (1, 1), "2026")
     assert offload.layers == (0, 0, 0, 1)
     assert offload.output == 1
     memory = run(LlamaCpp(), n_devices=2)
     assert len(memory.devices) == 2
     assert all(on_device(memory, "weights", index=index) for index in range(2))
+
+
+def test_unequal_devices_get_their_shares() -> None:
+    """Two cards of 24 and 12 GiB get layers two to one, and the buffers of their own layers alone."""
+    memory = run(LlamaCpp(tensor_split=(24, 12)), n_devices=2)
+    assert [on_device(memory, "kv_cache", index=index) // (2048 * 2 * 1024 * 2) for index in range(2)] == [22, 10]
+    first, last = (on_device(memory, "compute_buffer", index=index) for index in range(2))
+    assert last - first > 4 * 128256 * 300  # only the last device computes logits
+
+
+def test_a_device_without_a_share_stays_empty() -> None:
+    """A share of zero keeps layers off a device."""
+    memory = run(LlamaCpp(tensor_split=(1, 0)), n_devices=2)
+    assert on_device(memory, "kv_cache", index=1) == 0
+
+
+@pytest.mark.parametrize("tensor_split", [(), (0, 0), (1, -1), (1.5, 1), [1, 1]])
+def test_shares_that_mean_nothing(tensor_split: Any) -> None:
+    """Shares are whole numbers from zero, not all zero."""
+    with pytest.raises(QuantityError, match="tensor_split"):
+        LlamaCpp(tensor_split=tensor_split)
+
+
+def test_shares_for_other_devices_are_refused() -> None:
+    """Shares for three devices do not spread a model over two."""
+    with pytest.raises(UnsupportedError, match=r"Placement\(n_devices=3\)"):
+        estimate_vram(
+            "llama-3.1-8b",
+            precision="q4_k_m",
+            engine=LlamaCpp(tensor_split=(1, 1, 1)),
+            placement=Placement(n_devices=2),
+        )
 
 
 def test_a_run_without_a_device() -> None:

@@ -8,8 +8,12 @@ import attrs
 import pytest
 from hypothesis import given, strategies as st
 
+from genai_hwreq.engines import LlamaCpp
 from genai_hwreq.errors import QuantityError
+from genai_hwreq.estimation import estimate_vram
 from genai_hwreq.hardware import Accelerator
+from genai_hwreq.placement import Placement
+from genai_hwreq.planning import fits
 from genai_hwreq.planning.fit import fit_on
 from genai_hwreq.provenance import Source
 from genai_hwreq.ranges import ByteRange
@@ -95,3 +99,25 @@ class TestLaws:
     def test_display_never_helps(self, needed: ByteRange, device: Accelerator, reserved: int) -> None:
         """Reserving memory never makes a need fit."""
         assert fit_on(needed, device).fits or not fit_on(needed, device, display_reserved_bytes=reserved).fits
+
+
+def test_each_of_two_unequal_devices() -> None:
+    """One device of an estimate is held against its own card; without a choice it is the fullest."""
+    both = estimate_vram(
+        "llama-3.1-8b",
+        precision="q4_k_m",
+        engine=LlamaCpp(tensor_split=(3, 1)),
+        placement=Placement(n_devices=2),
+    )
+    first, second = (fits(both, CARD, index=index) for index in range(2))
+    assert first == fits(both, CARD)
+    assert second.needed == both.devices[1].range
+    assert second.needed.high < first.needed.low
+
+
+def test_a_device_that_the_estimate_lacks() -> None:
+    """An index beyond the devices is refused, from either end."""
+    one = estimate_vram("llama-3.1-8b", precision="q4_k_m")
+    for index in (1, -1):
+        with pytest.raises(QuantityError, match="has 1 devices"):
+            fits(one, CARD, index=index)

@@ -16,7 +16,7 @@ from attrs import frozen
 
 from genai_hwreq.engines._llama_cpp_caches import CacheSettings, cells_of, layer_caches, layer_states
 from genai_hwreq.engines._llama_cpp_graph import F32, Fork, Graph, Pass
-from genai_hwreq.engines._llama_cpp_layers import network_graph
+from genai_hwreq.engines._llama_cpp_layers import Stretch, network_graph
 from genai_hwreq.estimates import Component
 from genai_hwreq.formulas.ggml_graph import Node, buffer_bytes
 from genai_hwreq.formulas.weights import aligned
@@ -46,6 +46,13 @@ _SOURCE = Source(
 )
 
 
+_COPIES = 4
+"""Copies of each input that a pipeline of devices keeps, so that the next batch can be handed over meanwhile.
+
+Source: https://github.com/ggml-org/llama.cpp/blob/master/ggml/src/ggml-backend.cpp, `GGML_SCHED_MAX_COPIES`
+"""
+
+
 @frozen(kw_only=True)
 class BufferSettings:
     """The settings that decide compute buffers, with every default worked out."""
@@ -65,41 +72,55 @@ class BufferSettings:
     fork: Fork | None = None
     """What ik_llama.cpp computes in its own way; `None` for llama.cpp."""
 
+    pipelined: bool = False
+    """Whether several devices work on one batch after another at the same time."""
+
 
 @lru_cache(maxsize=4096)
-def compute_bytes(network: Transformer, settings: BufferSettings, side: Side) -> int:
-    """Return the bytes of a compute buffer.
+def compute_bytes(network: Transformer, settings: BufferSettings, side: Side, stretch: Stretch) -> int:
+    """Return the bytes of a compute buffer of the device that computes a stretch of layers.
 
     Matrices that stay on the host are copied to the device for the operation that needs them, one after another.
     """
-    most = _graph_bytes(network, settings.caches, settings.fork, settings.n_outputs, side)
+    most = _graph_bytes(network, settings, settings.n_outputs, side, stretch)
     if side != "device":
         return most
     if settings.passing_output_bytes:
         logits = F32 * settings.n_outputs * (network.vocab_size + network.hidden_dim)
         most = max(most, settings.passing_output_bytes + logits)
     if settings.passing_layer_bytes:
-        layers = _graph_bytes(network, settings.caches, settings.fork, 1, side)
+        layers = _graph_bytes(network, settings, 1, side, stretch)
         most = max(most, layers + settings.passing_layer_bytes)
     return most
 
 
 @lru_cache(maxsize=4096)
-def _graph_bytes(network: Transformer, caches: CacheSettings, fork: Fork | None, n_outputs: int, side: Side) -> int:
-    run = _pass(network, caches, fork, n_outputs, side)
-    graph = network_graph(network, run)
+def _graph_bytes(network: Transformer, settings: BufferSettings, n_outputs: int, side: Side, stretch: Stretch) -> int:
+    run = _pass(network, settings.caches, settings.fork, n_outputs, side)
+    graph = network_graph(network, run, stretch)
     inputs = _read_inputs(graph)
     looked_up = [node for name, node in graph.inputs.items() if name.startswith("embedded")]
-    embedded = F32 * network.hidden_dim * run.tokens if run.era == "2026" else 0
-    ids = 4 * run.tokens * len(looked_up)
+    given = _token_inputs(graph, len(looked_up)) + [node for node in inputs if node not in looked_up]
+    n_copies = _COPIES if settings.pipelined else 1
     if side == "host":
-        return sum(aligned(node.n_bytes, _HOST_ALIGNMENT) for node in inputs) + embedded + ids
+        once = sum(aligned(node.n_bytes, _HOST_ALIGNMENT) for node in given)
+        return n_copies * once + sum(node.n_bytes for node in looked_up)
     known = {id(node) for node in inputs}
     order = [node for node in graph.order if id(node) not in known]
-    if side == "device":
-        return buffer_bytes(inputs, order, _DEVICE_ALIGNMENT)
-    given = [node for node in inputs if node not in looked_up]
-    return buffer_bytes([Node(embedded), Node(ids), *given], [*looked_up, *order], _HOST_ALIGNMENT)
+    if side == "cpu":
+        return buffer_bytes(given, looked_up + order, _HOST_ALIGNMENT)
+    if n_copies > 1:
+        inputs += [Node(node.n_bytes) for node in inputs for _ in range(n_copies - 1)]
+        for node in inputs:
+            node.kept = True
+    return buffer_bytes(inputs, order, _DEVICE_ALIGNMENT)
+
+
+def _token_inputs(graph: Graph, n_tables: int) -> list[Node]:
+    """Return what the host is given for the tokens: numbers of rows in each table, since 2026 also rows themselves."""
+    run = graph.run
+    rows = [Node(F32 * run.hidden_dim * run.tokens)] if run.era == "2026" else []
+    return [*rows, *(Node(4 * run.tokens) for _ in range(n_tables))]
 
 
 def _pass(network: Transformer, caches: CacheSettings, fork: Fork | None, n_outputs: int, side: Side) -> Pass:
@@ -141,10 +162,10 @@ def _read_inputs(graph: Graph) -> list[Node]:
     return list(found.values())
 
 
-def compute_component(network: Transformer, settings: BufferSettings, side: Side) -> Component:
+def compute_component(network: Transformer, settings: BufferSettings, side: Side, stretch: Stretch) -> Component:
     """Return a compute buffer as a component."""
-    size = compute_bytes(network, settings, side)
-    whole = _graph_bytes(network, settings.caches, settings.fork, settings.n_outputs, side)
+    size = compute_bytes(network, settings, side, stretch)
+    whole = _graph_bytes(network, settings, settings.n_outputs, side, stretch)
     text, inputs = "graph_bytes + passing_bytes", (("graph_bytes", whole), ("passing_bytes", size - whole))
     passing = side != "cpu" and (settings.passing_layer_bytes or settings.passing_output_bytes)
     low, high = (size * 7 // 10, size * 5 // 4) if passing else (size * 98 // 100, size * 105 // 100)

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from attrs import frozen
+
 from genai_hwreq.engines._ik_llama_cpp_latent import latent_rows_attention
 from genai_hwreq.engines._llama_cpp_attention import softmax_attention
 from genai_hwreq.engines._llama_cpp_feed_forward import dense, experts
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from genai_hwreq.formulas.ggml_graph import Node
     from genai_hwreq.models import FeedForward, Layer, Mixer, Transformer
 
-__all__ = ["network_graph"]
+__all__ = ["Stretch", "network_graph"]
 
 _NORMED_AFTER = frozenset({"gemma2", "gemma3", "gemma3_text", "glm4", "olmo2", "olmo3"})
 _NORMED_AFTER_ONLY = frozenset({"olmo2", "olmo3"})
@@ -38,29 +40,55 @@ _PICKED_LATE = frozenset({"gpt_oss"})
 _MIXERS = {"mamba": mamba, "mamba2": mamba2}
 
 
-def network_graph(network: Transformer, run: Pass) -> Graph:
-    """Build the whole pass, from embedded tokens to logits."""
+@frozen
+class Stretch:
+    """The layers of one device, which follow one another."""
+
+    first: int
+    """Its first layer."""
+
+    end: int
+    """The layer after its last one."""
+
+    output: bool
+    """Whether it computes the logits."""
+
+
+def network_graph(network: Transformer, run: Pass, stretch: Stretch) -> Graph:
+    """Build one device's part of a pass: from embedded tokens, or what the device before hands over, to logits."""
     g = Graph(run)
     hidden_dim, tokens = network.hidden_dim, run.tokens
-    x = g.input("embedded tokens", F32 * hidden_dim * tokens, (hidden_dim, tokens))
-    if any(tensor.role == "position_embedding" for tensor in network.embeddings):
-        x = g.over(x, g.input("embedded positions", F32 * hidden_dim * tokens))
-    if network.model_type in _SCALED_EMBEDDING:
-        x = g.over(x)
-    layers = _layers(network)
+    if stretch.first:
+        x = g.input("stream of the device before", F32 * hidden_dim * tokens, (hidden_dim, tokens))
+    else:
+        x = _embedded(g, network)
+    layers = _layers(network, stretch)
     late = run.era == "2026" and network.model_type in _PICKED_LATE
     for index, layer in enumerate(layers):
-        x = _layer(g, x, layer, last=index == len(layers) - 1 and not late)
-    _logits(g, g.picked(x) if late else x, network)
+        x = _layer(g, x, layer, last=stretch.output and index == len(layers) - 1 and not late)
+    if stretch.output:
+        _logits(g, g.picked(x) if late or not layers else x, network)
+    g.expand(x)
     return g
 
 
-def _layers(network: Transformer) -> list[Layer]:
+def _embedded(g: Graph, network: Transformer) -> Node:
+    hidden_dim, tokens = network.hidden_dim, g.run.tokens
+    x = g.input("embedded tokens", F32 * hidden_dim * tokens, (hidden_dim, tokens))
+    if any(tensor.role == "position_embedding" for tensor in network.embeddings):
+        x = g.over(x, g.input("embedded positions", F32 * hidden_dim * tokens))
+    return g.over(x) if network.model_type in _SCALED_EMBEDDING else x
+
+
+def _layers(network: Transformer, stretch: Stretch) -> list[Layer]:
     """Return the layers to lay out: of many equal ones the first few, after which the layout repeats by two."""
     found: list[Layer] = []
+    start = 0
     for run in network.layers:
-        n = run.n_layers
+        end = start + run.n_layers
+        n = max(0, min(end, stretch.end) - max(start, stretch.first))
         found += [run.layer] * (n if n <= _SETTLED else _SETTLED + (n - _SETTLED) % 2)
+        start = end
     return found
 
 

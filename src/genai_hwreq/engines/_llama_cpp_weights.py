@@ -7,7 +7,9 @@ Next: _llama_cpp_graph.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from functools import lru_cache
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from attrs import frozen
@@ -41,23 +43,31 @@ class Offload:
     output: int
     """Device of the output layer."""
 
+    @property
+    def whole(self) -> bool:
+        """Whether nothing that is computed stays on the host."""
+        return self.output >= 0 and -1 not in self.layers
+
 
 @lru_cache(maxsize=4096)
-def offload_of(n_layers: int, n_gpu_layers: int, n_devices: int, era: Era) -> Offload:
-    """Spread the last layers over devices; the output layer counts as one more.
+def offload_of(n_layers: int, n_gpu_layers: int, shares: tuple[int, ...], era: Era) -> Offload:
+    """Spread the last layers over devices by their shares; the output layer counts as one more.
 
     Recent versions take the output layer first, older ones last.
 
     Examples:
-        >>> offload_of(4, 2, 1, "2026"), offload_of(4, 2, 1, "2025")
+        >>> offload_of(4, 2, (1,), "2026"), offload_of(4, 2, (1,), "2025")
         (Offload(layers=(-1, -1, -1, 0), output=0), Offload(layers=(-1, -1, 0, 0), output=-1))
+        >>> offload_of(4, 999, (3, 1), "2026")
+        Offload(layers=(0, 0, 0, 0), output=1)
 
     """
     taken = min(n_gpu_layers, n_layers + 1)
     first = max(0, n_layers - max(0, taken - 1)) if era == "2026" else max(0, n_layers - taken)
     output = taken > 0 if era == "2026" else taken > n_layers
     spread = n_layers - first + output
-    devices = [index * n_devices // spread for index in range(spread)]
+    ends = [end * spread for end in accumulate(shares)]
+    devices = [bisect_right(ends, index * sum(shares)) for index in range(spread)]
     layers = (-1,) * first + tuple(devices[: n_layers - first])
     return Offload(layers, devices[-1] if output else -1)
 

@@ -5,38 +5,26 @@ Methodology: docs/explanation/methodology/llama-cpp.md. Next: ollama.
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
-from genai_hwreq._validators import count, optional_positive, positive
-from genai_hwreq.engines._llama_cpp_buffers import BufferSettings, Side, compute_component, output_component
+from genai_hwreq._validators import count, optional_positive, optional_shares, positive
 from genai_hwreq.engines._llama_cpp_caches import CacheSettings, Latent
-from genai_hwreq.engines._llama_cpp_parts import cache_components, state_components
+from genai_hwreq.engines._llama_cpp_devices import DeviceParts
 from genai_hwreq.engines._llama_cpp_versions import Era, era_of
-from genai_hwreq.engines._llama_cpp_weights import (
-    Offload,
-    file_component,
-    offload_of,
-    weight_bytes,
-    weight_components,
-)
+from genai_hwreq.engines._llama_cpp_weights import file_component, offload_of
 from genai_hwreq.engines._protocol import Memory, Request
-from genai_hwreq.engines._runtime import context_component
-from genai_hwreq.estimates import Assumption, Component, DeviceMemory, Phase
+from genai_hwreq.estimates import Assumption
 from genai_hwreq.formats import Format, RecipeFormat
 from genai_hwreq.formulas.ggml_types import BLOCKS
 from genai_hwreq.formulas.gguf_recipe import RECIPES
 from genai_hwreq.formulas.weights import aligned
 from genai_hwreq.models import CompressedAttention, CrossAttention, TransformerModel
-from genai_hwreq.ranges import ByteRange
-from genai_hwreq.units import MIB
 from genai_hwreq.workloads import Generation
 
 if TYPE_CHECKING:
     from genai_hwreq.engines._llama_cpp_graph import Fork
-    from genai_hwreq.models import Transformer
 
 __all__ = ["ALL_LAYERS", "LlamaCpp"]
 
@@ -45,15 +33,6 @@ ALL_LAYERS = 999
 
 _CACHE_TYPES = frozenset({"F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "IQ4_NL", "Q5_0", "Q5_1", "Q6_0"})
 """Types of keys and values that `--cache-type-k` takes."""
-
-_HOST_ALIGNMENT = 32
-"""Bytes to which a tensor in a buffer on the host is padded; without a device tensors are used from the mapped file.
-
-Source: https://github.com/ggml-org/llama.cpp/blob/master/ggml/src/ggml-backend.cpp, `TENSOR_ALIGNMENT`
-"""
-
-_HOST_RUNTIME_BYTES = 200 * MIB
-"""Program, driver libraries and vocabulary of a process that has opened a device: common observation."""
 
 
 @frozen(kw_only=True)
@@ -82,6 +61,10 @@ class LlamaCpp:
 
     n_gpu_layers: int = field(default=ALL_LAYERS, validator=count)
     """Layers on devices, the output layer counted as one; 999 for all, zero for none."""
+
+    tensor_split: tuple[int, ...] | None = field(default=None, validator=optional_shares)
+    """Share of the layers that each device gets, such as `(24, 12)`; `None`: equal shares. The program itself takes
+    shares of what memory is free."""
 
     n_seq_max: int | None = field(default=None, validator=optional_positive)
     """Sequences (`--parallel`); `None`: as many as the workload has."""
@@ -125,7 +108,17 @@ class LlamaCpp:
             for mixer in run.layer.mixers:
                 if isinstance(mixer, CrossAttention | CompressedAttention):
                     return f"layers with {type(mixer).__name__} are not modelled here"
-        return _refused_format(request.weight_format, self.name) or self._refused_cache()
+        return (
+            self._refused_split(request.placement.n_devices)
+            or _refused_format(request.weight_format, self.name)
+            or self._refused_cache()
+        )
+
+    def _refused_split(self, n_devices: int) -> str | None:
+        if self.tensor_split is None or len(self.tensor_split) == n_devices:
+            return None
+        named = len(self.tensor_split)
+        return f"tensor_split has shares for {named} devices, not {n_devices}; pass placement=Placement(n_devices={named})"
 
     def _refused_cache(self) -> str | None:
         for kind in (self.type_k, self.type_v):
@@ -159,8 +152,19 @@ class LlamaCpp:
         network = model.decoder
         caches = self.cache_settings(workload)
         n_gpu_layers = self.n_gpu_layers if self.use_device else 0
-        offload = offload_of(network.n_layers, n_gpu_layers, request.placement.n_devices, self.era)
-        parts = _Parts(model, request.weight_format, caches, offload, self)
+        shares = self.tensor_split or (1,) * request.placement.n_devices
+        offload = offload_of(network.n_layers, n_gpu_layers, shares, self.era)
+        parts = DeviceParts(
+            model=model,
+            weight_format=request.weight_format,
+            caches=caches,
+            offload=offload,
+            use_device=self.use_device,
+            offload_kqv=self.offload_kqv,
+            cpu_moe=self.cpu_moe,
+            n_outputs=min(caches.n_ubatch, self.n_outputs_max or min(self.n_batch, caches.n_ctx)),
+            fork=self.fork,
+        )
         n_devices = request.placement.n_devices if self.use_device else 0
         return Memory(
             devices=tuple(parts.device(index) for index in range(n_devices)),
@@ -194,85 +198,6 @@ class LlamaCpp:
         )
 
 
-@frozen
-class _Parts:
-    """The components of every device, put together."""
-
-    model: TransformerModel
-    weight_format: Format
-    caches: CacheSettings
-    offload: Offload
-    engine: LlamaCpp
-
-    @property
-    def network(self) -> Transformer:
-        return self.model.decoder
-
-    def device(self, index: int) -> DeviceMemory:
-        weights = self._weights(index, "weights")
-        states = self._states(index)
-        buffers = self._buffers()
-        compute = (compute_component(self.network, buffers, "device"),)
-        runtime = (context_component(),)
-        return DeviceMemory(
-            name=f"gpu:{index}",
-            phases=(
-                Phase(name="load", components=(*weights, *runtime)),
-                Phase(name="prefill", components=(*weights, *states, *compute, *runtime)),
-                Phase(name="decode", components=(*weights, *states, *compute, *runtime)),
-            ),
-        )
-
-    def host(self) -> DeviceMemory:
-        weights = self._weights(-1, "weights on the host")
-        states = self._states(-1)
-        side: Side = "host" if self.engine.use_device else "cpu"
-        buffers = self._buffers()
-        compute = (compute_component(self.network, buffers, side),)
-        output = (output_component(self.network, self.caches.n_seq_max),)
-        runtime = (_host_runtime(),)
-        working = (*weights, *states, *compute, *output, *runtime)
-        return DeviceMemory(
-            name="host",
-            phases=(
-                Phase(name="load", components=(*weights, *runtime)),
-                Phase(name="prefill", components=working),
-                Phase(name="decode", components=working),
-            ),
-        )
-
-    def _weights(self, device: int, name: str) -> tuple[Component, ...]:
-        mapped = device < 0 and self.engine.era == "2025" and self.engine.cpu_moe
-        offload = evolve(self.offload, layers=(-1,) * self.network.n_layers, output=-1) if mapped else self.offload
-        found = weight_bytes(
-            self.network,
-            self.model.context_tokens,
-            self.weight_format,
-            offload,
-            device,
-            cpu_moe=self.engine.cpu_moe,
-            host_alignment=_HOST_ALIGNMENT if self.engine.use_device else 1,
-        )
-        return weight_components(found, name)
-
-    def _states(self, device: int) -> tuple[Component, ...]:
-        layers = self.offload.layers if self.engine.offload_kqv else (-1,) * self.network.n_layers
-        caches = cache_components(self.network, self.caches, layers, device)
-        return caches + state_components(self.network, self.caches.n_seq_max, layers, device)
-
-    def _buffers(self) -> BufferSettings:
-        engine, caches = self.engine, self.caches
-        host = weight_bytes(
-            self.network, self.model.context_tokens, self.weight_format, self.offload, -1, cpu_moe=engine.cpu_moe
-        )
-        n_outputs = engine.n_outputs_max or min(engine.n_batch, caches.n_ctx)
-        return BufferSettings(
-            caches=caches,
-            n_outputs=min(caches.n_ubatch, n_outputs),
-            passing_layer_bytes=host.largest_matrix,
-            passing_output_bytes=host.output,
-            fork=engine.fork,
-        )
 
 
 def _refused_format(weight_format: Format, engine: str) -> str | None:
@@ -284,14 +209,6 @@ def _refused_format(weight_format: Format, engine: str) -> str | None:
     return None
 
 
-@lru_cache(maxsize=1)
-def _host_runtime() -> Component:
-    inputs = (("host_runtime_bytes", _HOST_RUNTIME_BYTES),)
-    interval = ByteRange(_HOST_RUNTIME_BYTES // 4, _HOST_RUNTIME_BYTES, 3 * _HOST_RUNTIME_BYTES)
-    return Component(
-        "runtime", "program and driver libraries", _HOST_RUNTIME_BYTES, "host_runtime_bytes", inputs, "assumed",
-        None, interval,
-    )
 
 
 def _assumptions(model: TransformerModel, caches: CacheSettings) -> tuple[Assumption, ...]:
