@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from genai_hwreq.catalog import get_format, get_model
 from genai_hwreq.engines import LlamaCpp, Request
+from genai_hwreq.readers.hf_config import read_config
+from genai_hwreq.units import MIB
 from genai_hwreq.workloads import Generation
 
 ROUNDING = 5243
@@ -79,7 +83,9 @@ ROUNDING = 5243
         (315359232, "qwen3-30b-a3b", "2025-08", 32768, 512, True, "f16"),
         (560465920, "qwen3-30b-a3b", "2026-10", 32768, 128, False, "f16"),
         (315359232, "qwen3-30b-a3b", "2026-10", 32768, 512, True, "q4_0"),
-        (323770368, "qwen3-next-80b-a3b-instruct", "2026-10", 4096, 512, False, "f16"),
+        (353398912, "qwen3-next-80b-a3b-instruct", "2026-10", 32768, 512, True, "q8_0"),
+        (639107072, "qwen3-next-80b-a3b-instruct", "2026-10", 4096, 1024, False, "f16"),
+        (436994048, "qwen3-next-80b-a3b-instruct", "2026-10", 131072, 512, True, "f16"),
         (74449920, "stablelm-3b-4e1t", "2024-11", 4096, 128, False, "f16"),
         (108265472, "stablelm-3b-4e1t", "2025-08", 2048, 512, True, "f16"),
         (616579072, "stablelm-3b-4e1t", "2026-10", 4096, 1024, False, "f16"),
@@ -102,3 +108,47 @@ def test_compute_buffers(
     phase = memory.devices[0].phase("prefill")
     assert phase is not None
     assert phase.bytes_of("compute_buffer") == pytest.approx(expected, abs=0 if version == "2026-10" else ROUNDING)
+
+
+LFM2_1_2B = {
+    "model_type": "lfm2", "hidden_size": 2048, "intermediate_size": 8192, "block_auto_adjust_ff_dim": False,
+    "num_hidden_layers": 16, "num_attention_heads": 32, "num_key_value_heads": 8, "vocab_size": 65536,
+    "tie_word_embeddings": True, "conv_L_cache": 3, "full_attn_idxs": [2, 5, 8, 10, 12, 14],
+}  # fmt: skip
+QWEN_3_5_4B = {
+    "model_type": "qwen3_5_text", "hidden_size": 2560, "intermediate_size": 9216, "num_hidden_layers": 32,
+    "num_attention_heads": 16, "num_key_value_heads": 4, "head_dim": 256, "vocab_size": 248320,
+    "tie_word_embeddings": True, "linear_conv_kernel_dim": 4, "linear_key_head_dim": 128,
+    "linear_value_head_dim": 128, "linear_num_key_heads": 16, "linear_num_value_heads": 32,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("printed_mib", "config", "n_ctx", "n_ubatch", "flash_attn", "type_k"),
+    [
+        (286.01, LFM2_1_2B, 4096, 512, False, "f16"),
+        (136.00, LFM2_1_2B, 8192, 512, True, "f16"),
+        (272.00, LFM2_1_2B, 32768, 1024, True, "q8_0"),
+        (507.02, QWEN_3_5_4B, 4096, 512, False, "f16"),
+        (503.02, QWEN_3_5_4B, 8192, 512, True, "f16"),
+        (1054.30, QWEN_3_5_4B, 32768, 1024, True, "q8_0"),
+    ],
+)
+def test_hybrids_without_a_device(
+    printed_mib: float, config: dict[str, Any], n_ctx: int, n_ubatch: int, flash_attn: bool, type_k: str
+) -> None:
+    """Short convolutions and delta nets take what llama-cpp-python 0.3.36 printed for skeletons of these models.
+
+    Source: validation/gguf_skeleton.py and validation/llama_cpp_buffers.py, without a device
+    """
+    engine = LlamaCpp(
+        n_ubatch=n_ubatch, flash_attn=flash_attn, type_k=type_k, type_v=type_k, n_outputs_max=2048, use_device=False
+    )
+    workload = Generation(context_tokens=n_ctx)
+    memory = engine.memory(
+        Request(model=read_config(config), weight_format=get_format("gguf-f16"), workload=workload)
+    )
+    assert memory.host is not None
+    phase = memory.host.phase("prefill")
+    assert phase is not None
+    assert phase.bytes_of("compute_buffer") == pytest.approx(printed_mib * MIB, abs=ROUNDING)

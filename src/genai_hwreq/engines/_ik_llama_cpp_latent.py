@@ -35,7 +35,7 @@ def latent_rows_attention(g: Graph, x: Node, attention: LatentAttention, fork: F
     tokens, n_heads = run.tokens, attention.n_heads
     rank, rotated_dim = attention.kv_lora_rank, attention.qk_rope_head_dim
     q = queries(g, x, attention)
-    positions = g.input("positions", 4 * tokens)
+    positions = g.positions()
     q_rotated_part = g.view(q, None, F32 * n_heads * rotated_dim * tokens)
     q_rotated = g.shaped((rotated_dim, n_heads, tokens), q_rotated_part, positions)
     q_plain = g.view(q, None, F32 * n_heads * attention.qk_nope_head_dim * tokens)

@@ -58,7 +58,7 @@ def softmax_attention(g: Graph, x: Node, attention: Attention) -> Node:
     rotated = run.model_type not in _UNROTATED and (
         window is not None or len(run.cells) == 1 or run.model_type not in _ROTATED_IN_WINDOW_ONLY
     )
-    q, k, v = _projections(g, x, attention, rotated=rotated)
+    q, k, v, gate = _projections(g, x, attention, rotated=rotated)
     if attention.cache == "shared":
         out = g.op(run.hidden_dim, run.tokens, _read(g, g.over(q), heads, window))
         return g.over(out) if attention.output_bias else out
@@ -73,6 +73,8 @@ def softmax_attention(g: Graph, x: Node, attention: Attention) -> Node:
     mixed = attend(g, q, k, v, heads, window)
     if run.model_type in NORMED_WITHIN:
         mixed = g.norm(mixed)
+    if gate is not None:
+        mixed = g.over(mixed, g.over(g.copy(gate, mixed.layout)))
     out = g.op(run.hidden_dim, run.tokens, mixed)
     return g.over(out) if attention.output_bias else out
 
@@ -82,13 +84,17 @@ def known_window(run: Pass, window: int | None) -> int | None:
     return next(choice for choice in (window, None, *run.cells) if choice in run.cells)
 
 
-def _projections(g: Graph, x: Node, attention: Attention, *, rotated: bool) -> tuple[Node, Node, Node]:
+def _projections(
+    g: Graph, x: Node, attention: Attention, *, rotated: bool
+) -> tuple[Node, Node, Node, Node | None]:
+    """Return queries, keys, values, and where queries come with a gate for each element the gate."""
     if attention.fused or g.run.model_type in _FUSED:
-        return _fused_projections(g, x, attention, rotated=rotated)
+        return (*_fused_projections(g, x, attention, rotated=rotated), None)
     gated = 2 if attention.gate == "element" else 1
     q = _heads(g, x, attention.query_dim * gated, attention.head_dim * gated, bias=attention.query_bias)
+    gate = None
     if gated > 1:
-        q = g.view(q, None, F32 * attention.query_dim * g.run.tokens)
+        q, gate = (g.view(q, None, F32 * attention.query_dim * g.run.tokens) for _ in range(2))
     k = _heads(g, x, attention.key_dim, attention.head_dim, bias=attention.key_bias)
     v = _heads(g, x, attention.value_dim, attention.value_head_dim, bias=attention.value_bias)
     if attention.norms:
@@ -96,7 +102,7 @@ def _projections(g: Graph, x: Node, attention: Attention, *, rotated: bool) -> t
         layout = (attention.head_dim, attention.n_heads, g.run.tokens) if gated > 1 else q.layout
         q = g.over(g.copy(q, layout)) if q.layout is None else g.norm(q, layer_norm=layer_norm)
         k = g.norm(k, layer_norm=layer_norm)
-    return q, k, v
+    return q, k, v, gate
 
 
 def _heads(g: Graph, x: Node, dim: int, head_dim: int, *, bias: bool) -> Node:
@@ -127,7 +133,7 @@ def _part(g: Graph, qkv: Node, dim: int, head_dim: int, *, copied: bool) -> Node
 
 
 def _rotated(g: Graph, x: Node, n_heads: int, heads: Heads) -> Node:
-    positions = g.input("positions", 4 * g.run.tokens)
+    positions = g.positions()
     if x.layout is None:
         return g.shaped((heads.key_head_dim, n_heads, g.run.tokens), x, positions)
     return g.over(x, positions)

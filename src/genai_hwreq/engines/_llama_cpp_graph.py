@@ -21,6 +21,10 @@ NORMED_WITHIN = frozenset({"bitnet"})
 """Model types that normalise before the last matrix of attention and of the feed-forward network."""
 
 
+_PLACES_IN_IMAGES = frozenset({"qwen3_5_text", "qwen3_5_moe_text"})
+"""Model types whose rotation follows time, height and width."""
+
+
 @frozen(kw_only=True)
 class Fork:
     """What ik_llama.cpp computes in its own way.
@@ -102,6 +106,10 @@ class Graph:
         if name not in self.inputs:
             self.inputs[name] = Node(n_bytes, layout=layout)
         return self.inputs[name]
+
+    def positions(self) -> Node:
+        """Return the positions of the tokens: four each where images have places of their own."""
+        return self.input("positions", 4 * self.run.tokens * (4 if self.run.model_type in _PLACES_IN_IMAGES else 1))
 
     def op(self, width: int, rows: int, *sources: Node) -> Node:
         """Return a new tensor of `rows` by `width` elements."""

@@ -26,7 +26,7 @@ def latent_attention(g: Graph, x: Node, attention: LatentAttention) -> Node:
     tokens, n_heads = run.tokens, attention.n_heads
     q = queries(g, x, attention)
     compressed = g.op(attention.latent_dim, tokens, x)
-    positions = g.input("positions", 4 * tokens)
+    positions = g.positions()
     latent_part = g.view(compressed, None, F32 * attention.kv_lora_rank * tokens)
     q_part = g.view(q, None, F32 * n_heads * attention.qk_rope_head_dim * tokens)
     q_rotated = g.shaped((attention.qk_rope_head_dim, n_heads, tokens), q_part, positions)

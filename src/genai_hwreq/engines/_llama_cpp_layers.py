@@ -16,7 +16,13 @@ from genai_hwreq.engines._llama_cpp_attention import softmax_attention
 from genai_hwreq.engines._llama_cpp_feed_forward import dense, experts
 from genai_hwreq.engines._llama_cpp_graph import F32, Graph, Pass
 from genai_hwreq.engines._llama_cpp_latent import latent_attention
-from genai_hwreq.engines._llama_cpp_recurrent import mamba, mamba2, recurrent
+from genai_hwreq.engines._llama_cpp_recurrent import (
+    gated_delta_net,
+    mamba,
+    mamba2,
+    recurrent,
+    short_convolution,
+)
 from genai_hwreq.models import Attention, Dense, LatentAttention, StateSpace
 
 if TYPE_CHECKING:
@@ -28,7 +34,8 @@ __all__ = ["Stretch", "network_graph"]
 _NORMED_AFTER = frozenset({"gemma2", "gemma3", "gemma3_text", "glm4", "olmo2", "olmo3"})
 _NORMED_AFTER_ONLY = frozenset({"olmo2", "olmo3"})
 _LAYER_NORM = frozenset({"mpt", "cohere", "cohere2"})
-_RESIDUAL_FIRST = frozenset({"phi3"})
+_RESIDUAL_FIRST = frozenset({"phi3", "lfm2", "lfm2_moe"})
+_ALWAYS_RESIDUAL_FIRST = frozenset({"lfm2", "lfm2_moe"})
 _STREAM_FIRST = frozenset({"cohere", "cohere2", "gpt_neox"})
 _ATTENTION_FIRST = frozenset({"phi"})
 _SCALED_EMBEDDING = frozenset(
@@ -37,7 +44,13 @@ _SCALED_EMBEDDING = frozenset(
 _SCALED_LOGITS = frozenset({"granite", "granitemoe", "granitemoehybrid", "cohere", "cohere2"})
 _CAPPED_LOGITS = frozenset({"gemma2"})
 _PICKED_LATE = frozenset({"gpt_oss"})
-_MIXERS = {"mamba": mamba, "mamba2": mamba2}
+_PICKED_AFTER_NORM = frozenset({"qwen3_next", "qwen3_5_text", "qwen3_5_moe_text"})
+_MIXERS = {
+    "mamba": mamba,
+    "mamba2": mamba2,
+    "gated_delta_net": gated_delta_net,
+    "short_convolution": short_convolution,
+}
 
 
 @frozen
@@ -63,11 +76,12 @@ def network_graph(network: Transformer, run: Pass, stretch: Stretch) -> Graph:
     else:
         x = _embedded(g, network)
     layers = _layers(network, stretch)
-    late = run.era == "2026" and network.model_type in _PICKED_LATE
+    late = run.era == "2026" and network.model_type in _PICKED_LATE | _PICKED_AFTER_NORM
+    picks = stretch.end == network.n_layers and not late
     for index, layer in enumerate(layers):
-        x = _layer(g, x, layer, last=stretch.output and index == len(layers) - 1 and not late)
+        x = _layer(g, x, layer, last=picks and index == len(layers) - 1)
     if stretch.output:
-        _logits(g, g.picked(x) if late or not layers else x, network)
+        _logits(g, x, network, late=late)
     g.expand(x)
     return g
 
@@ -96,9 +110,20 @@ _SETTLED = 8
 """Equal layers after which each odd one is laid out like the last odd one, each even one like the last even one."""
 
 
-def _logits(g: Graph, x: Node, network: Transformer) -> None:
+def _logits(g: Graph, x: Node, network: Transformer, *, late: bool) -> None:
+    """Add the closing norm and the logits.
+
+    Where the wanted rows are only picked here (`late`), what they are picked from is kept: a draft head may read it.
+    """
     bias = any(tensor.role == "bias" for tensor in network.closing)
+    after = network.model_type in _PICKED_AFTER_NORM
+    if late and not after:
+        x.kept = True
+        x = g.picked(x)
     x = g.norm(x, layer_norm=bias or network.model_type in _LAYER_NORM, bias=bias)
+    if late and after:
+        x.kept = True
+        x = g.picked(x)
     logits = g.op(network.vocab_size, g.run.n_outputs, x)
     if any(tensor.role == "bias" for tensor in network.head) or network.model_type in _SCALED_LOGITS:
         logits = g.over(logits)
@@ -131,7 +156,7 @@ def _sequential(g: Graph, x: Node, layer: Layer, *, last: bool) -> Node:
         mixed, x = g.picked(mixed), g.picked(x)
     if kind in _NORMED_AFTER:
         mixed = _normed(g, mixed, layer)
-    stream = g.over(mixed, x)
+    stream = g.over(x, mixed) if kind in _ALWAYS_RESIDUAL_FIRST else g.over(mixed, x)
     if not layer.feed_forward:
         return stream
     fed = stream if kind in _NORMED_AFTER_ONLY else _normed(g, stream, layer)

@@ -16,7 +16,7 @@ from genai_hwreq.formulas.ggml_graph import Node
 if TYPE_CHECKING:
     from genai_hwreq.models import StateSpace
 
-__all__ = ["mamba", "mamba2", "recurrent"]
+__all__ = ["gated_delta_net", "mamba", "mamba2", "recurrent", "short_convolution"]
 
 _NORMED = frozenset({"mamba2", "granitemoehybrid", "falcon_h1", "nemotron_h", "bamba"})
 """Model types that normalise the state space's output."""
@@ -110,6 +110,66 @@ def mamba2(g: Graph, x: Node, mixer: StateSpace) -> Node:
         gated = g.norm(g.view(gated, (inner, 1, tokens)))
     out = g.op(run.hidden_dim, tokens, g.view(gated))
     return out if run.era == "2026" else _reshaped(g, out)
+
+
+def gated_delta_net(g: Graph, x: Node, mixer: StateSpace) -> Node:
+    """Add a gated delta net, its recurrence one fused operation, and return its output projection.
+
+    Source: https://github.com/ggml-org/llama.cpp/blob/master/src/models/delta-net-base.cpp, `build_delta_net_fused`
+    """
+    run = g.run
+    tokens, inner, key_dim = run.tokens, mixer.inner_dim, mixer.n_groups * mixer.state_dim
+    g.expand(x)
+    mixed, z = g.op(mixer.conv_channels, tokens, x), g.op(inner, tokens, x)
+    beta, decay = _rates(g, x, mixer)
+    tail = _state(g, (mixer.conv_kernel - 1) * mixer.conv_channels)
+    g.expand(tail)
+    joined = g.op(mixer.conv_channels, (mixer.conv_kernel - 1) * run.n_sequences + tokens, g.view(tail), g.view(mixed))
+    g.store(g.view(joined))
+    state = _state(g, mixer.state_elements)
+    g.expand(state)
+    stream = g.over(g.op(mixer.conv_channels, tokens, joined))
+    q, k = (g.over(g.op(key_dim, tokens, g.view(stream))) for _ in range(2))
+    if mixer.n_groups != mixer.n_heads:
+        q, k = (g.op(mixer.n_heads * mixer.state_dim, tokens, g.view(part)) for part in (q, k))
+    scan = g.shaped(
+        (inner * tokens + mixer.state_elements * run.n_sequences,),
+        g.view(q), g.view(k), g.view(stream), g.view(decay), g.view(beta), g.view(state),
+    )  # fmt: skip
+    g.store(g.view(scan))
+    normed = g.over(g.op(inner, tokens, g.view(scan)))
+    gated = g.over(normed, g.op(inner, tokens, g.view(z)))
+    return _reshaped(g, g.op(run.hidden_dim, tokens, g.view(gated)))
+
+
+def _rates(g: Graph, x: Node, mixer: StateSpace) -> tuple[Node, Node]:
+    """Return each head's step size and decay: from one matrix, or from two."""
+    tokens, heads = g.run.tokens, mixer.n_heads
+    if g.run.model_type == "qwen3_next":
+        both = g.op(2 * heads, tokens, x)
+        beta, decay = (g.op(heads, tokens, g.view(both, None, F32 * heads * tokens)) for _ in range(2))
+        return g.over(beta), g.over(g.over(g.over(decay)))
+    beta, decay = (g.op(heads, tokens, g.view(g.op(heads, tokens, x))) for _ in range(2))
+    return beta, g.over(g.over(decay))
+
+
+def short_convolution(g: Graph, x: Node, mixer: StateSpace) -> Node:
+    """Add a gated short convolution and return its output projection.
+
+    Source: https://github.com/ggml-org/llama.cpp/blob/master/src/models/lfm2.cpp
+    """
+    run = g.run
+    tokens, dim = run.tokens, mixer.conv_channels
+    tail = _state(g, (mixer.conv_kernel - 1) * dim)
+    g.expand(tail)
+    parts = g.op(3 * dim, tokens, g.view(x))
+    before, after, stream = (g.view(parts, None, F32 * dim * tokens) for _ in range(3))
+    gated = g.op(dim, tokens, before, stream)
+    joined = g.op(dim, (mixer.conv_kernel - 1) * run.n_sequences + tokens, g.view(tail), g.view(gated))
+    g.store(g.view(joined))
+    out = g.op(dim, tokens, joined)
+    out = Node(out.n_bytes, (after, out), out.layout, in_place=True)
+    return _reshaped(g, g.op(run.hidden_dim, tokens, out))
 
 
 def recurrent(g: Graph, x: Node, mixer: StateSpace) -> Node:
