@@ -152,3 +152,57 @@ def test_hybrids_without_a_device(
     phase = memory.host.phase("prefill")
     assert phase is not None
     assert phase.bytes_of("compute_buffer") == pytest.approx(printed_mib * MIB, abs=ROUNDING)
+
+
+SMALL = {
+    "hidden_size": 256, "intermediate_size": 512, "num_attention_heads": 8, "num_key_value_heads": 2, "vocab_size": 3000,
+}  # fmt: skip
+GEMMA_4 = {
+    **SMALL, "model_type": "gemma4_text", "num_hidden_layers": 12, "head_dim": 32, "global_head_dim": 64,
+    "sliding_window": 256, "num_kv_shared_layers": 0, "hidden_size_per_layer_input": 0, "tie_word_embeddings": True,
+}  # fmt: skip
+GEMMA_4_OWN_INPUTS = {
+    **GEMMA_4, "num_kv_shared_layers": 6, "hidden_size_per_layer_input": 64, "vocab_size_per_layer_input": 3000,
+}  # fmt: skip
+GEMMA_4_EXPERTS = {
+    **GEMMA_4, "enable_moe_block": True, "num_experts": 8, "top_k_experts": 2, "moe_intermediate_size": 128,
+    "attention_k_eq_v": True, "num_global_key_value_heads": 1,
+}  # fmt: skip
+JAMBA = {
+    **SMALL, "model_type": "jamba", "num_hidden_layers": 6, "attn_layer_period": 3, "attn_layer_offset": 1,
+    "expert_layer_period": 2, "expert_layer_offset": 1, "num_experts": 4,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("buffer_mib", "cache_mib", "config", "n_ctx", "n_ubatch", "flash_attn"),
+    [
+        (6.13, 4.75, GEMMA_4, 1024, 128, False),
+        (4.26, 7.00, GEMMA_4, 2048, 256, True),
+        (6.75, 2.38, GEMMA_4_OWN_INPUTS, 1024, 128, False),
+        (5.51, 3.50, GEMMA_4_OWN_INPUTS, 2048, 256, True),
+        (6.00, 3.00, GEMMA_4_EXPERTS, 1024, 128, False),
+        (4.51, 6.00, GEMMA_4_EXPERTS, 2048, 256, True),
+        (5.06, 0.50, JAMBA, 1024, 128, False),
+        (11.26, 0.25, JAMBA, 512, 512, False),
+    ],
+)
+def test_small_models_of_other_families(
+    buffer_mib: float, cache_mib: float, config: dict[str, Any], n_ctx: int, n_ubatch: int, flash_attn: bool
+) -> None:
+    """Buffers and caches are what llama-cpp-python 0.3.36 printed; without fused attention values are equally wide.
+
+    Source: validation/compare_llama_cpp.py
+    """
+    engine = LlamaCpp(
+        n_ubatch=n_ubatch, flash_attn=flash_attn, swa_full=True, n_outputs_max=2048, use_device=False
+    )
+    workload = Generation(context_tokens=n_ctx)
+    memory = engine.memory(
+        Request(model=read_config(config), weight_format=get_format("gguf-f16"), workload=workload)
+    )
+    assert memory.host is not None
+    phase = memory.host.phase("prefill")
+    assert phase is not None
+    assert phase.bytes_of("compute_buffer") == pytest.approx(buffer_mib * MIB, abs=2 * ROUNDING)
+    assert phase.bytes_of("kv_cache") == pytest.approx(cache_mib * MIB, abs=ROUNDING)

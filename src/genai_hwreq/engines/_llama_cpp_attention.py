@@ -24,10 +24,11 @@ if TYPE_CHECKING:
 __all__ = ["Heads", "attend", "known_window", "mask", "softmax_attention", "store"]
 
 _FUSED = frozenset({"phi", "glm"})
-_UNROTATED = frozenset({"mpt", "gpt2", "bloom", "gpt_bigcode", "opt", "nemotron_h"})
+_UNROTATED = frozenset({"mpt", "gpt2", "bloom", "gpt_bigcode", "opt", "jamba", "nemotron_h"})
 _ROTATED_IN_WINDOW_ONLY = frozenset({"cohere2", "llama4", "llama4_text", "exaone4"})
 _SCALED_QUERIES = frozenset({"gemma", "gemma2", "gemma3", "gemma3_text", "phi", "phi3"})
 _CAPPED_SCORES = frozenset({"gemma2", "grok"})
+_NORMED_VALUES = frozenset({"gemma4_text"})
 _NORMED_AFTER_ROTATION = frozenset({"llama4", "llama4_text"})
 _ROTATION_DIM = 64
 
@@ -97,6 +98,8 @@ def _projections(
         q, gate = (g.view(q, None, F32 * attention.query_dim * g.run.tokens) for _ in range(2))
     k = _heads(g, x, attention.key_dim, attention.head_dim, bias=attention.key_bias)
     v = _heads(g, x, attention.value_dim, attention.value_head_dim, bias=attention.value_bias)
+    if g.run.model_type in _NORMED_VALUES:
+        v = g.over(g.view(k, k.layout) if attention.value_is_key else v)
     if attention.norms:
         layer_norm = g.run.model_type in ("cohere", "cohere2", "stablelm")
         layout = (attention.head_dim, attention.n_heads, g.run.tokens) if gated > 1 else q.layout
@@ -187,12 +190,14 @@ def store(g: Graph, k: Node, v: Node, heads: Heads, tag: str) -> None:
         g.store(k)
         g.store(v if run.flash_attn else g.view(v))
         return
-    per_row = 1 if run.flash_attn else heads.value_dim
+    per_row = 1 if run.flash_attn else run.value_dim
     k_rows = g.input("rows of keys" + tag, 8 * run.tokens)
     v_rows = g.input("rows of values" + tag, 8 * run.tokens * per_row)
     g.store(g.view(k), k_rows)
     if not run.flash_attn and v.layout is None:
         v = g.copy(v, (heads.value_dim, run.tokens))
+    if not run.flash_attn and heads.value_dim < run.value_dim:
+        v = g.op(run.value_dim, run.tokens, g.view(v))
     g.store(g.view(v), v_rows)
 
 

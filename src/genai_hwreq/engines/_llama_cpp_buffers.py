@@ -126,6 +126,7 @@ def _token_inputs(graph: Graph, n_tables: int) -> list[Node]:
 def _pass(network: Transformer, caches: CacheSettings, fork: Fork | None, n_outputs: int, side: Side) -> Pass:
     hybrid = any(layer_states(network))
     windows = _windows(network, caches) or {None}
+    found = layer_caches(network, caches.era, caches.latent, flash_attn=caches.flash_attn)
     split = caches.era != "2024"
     one_sequence = caches.era == "2025" and caches.kv_unified
     return Pass(
@@ -138,6 +139,7 @@ def _pass(network: Transformer, caches: CacheSettings, fork: Fork | None, n_outp
         cells={window: cells_of(caches, window if split else None, hybrid=hybrid) for window in windows},
         latent=caches.latent,
         flash_attn=caches.flash_attn,
+        value_dim=max((cache.value_dim for cache in found if cache is not None), default=0),
         type_k=caches.type_k,
         type_v=caches.type_v,
         on_device=side != "cpu",
@@ -148,7 +150,8 @@ def _pass(network: Transformer, caches: CacheSettings, fork: Fork | None, n_outp
 def _windows(network: Transformer, caches: CacheSettings) -> set[int | None]:
     """Return the windows that have a mask: also before they had caches of their own."""
     era: Era = "2025" if caches.era == "2024" else caches.era
-    return {cache.window_tokens for cache in layer_caches(network, era, caches.latent) if cache is not None}
+    found = layer_caches(network, era, caches.latent, flash_attn=caches.flash_attn)
+    return {cache.window_tokens for cache in found if cache is not None}
 
 
 def _read_inputs(graph: Graph) -> list[Node]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from genai_hwreq.engines._llama_cpp_versions import Era
 from genai_hwreq.formulas.ggml_types import BLOCKS, row_bytes
@@ -119,13 +119,22 @@ def sees_window(network: Transformer, era: Era) -> bool:
 
 
 @lru_cache(maxsize=1024)
-def layer_caches(network: Transformer, era: Era, latent: Latent) -> tuple[LayerCache | None, ...]:
-    """Return each layer's cache; `None` for layers that keep none."""
+def layer_caches(
+    network: Transformer, era: Era, latent: Latent, *, flash_attn: bool
+) -> tuple[LayerCache | None, ...]:
+    """Return each layer's cache; `None` for layers that keep none.
+
+    Without fused attention values lie by element, and since 2025 every layer's are as wide as the widest's.
+    Source: https://github.com/ggml-org/llama.cpp/blob/master/src/llama-kv-cache.cpp, `n_embd_v_gqa_max`
+    """
     windows = sees_window(network, era)
     found: list[LayerCache | None] = []
     for run in network.layers:
         found += [_cache(run.layer.mixers, latent, windows=windows)] * run.n_layers
-    return tuple(found)
+    if era == "2024" or flash_attn:
+        return tuple(found)
+    widest = max((cache.value_dim for cache in found if cache is not None), default=0)
+    return tuple(None if cache is None else evolve(cache, value_dim=widest) for cache in found)
 
 
 def _cache(mixers: tuple[Mixer, ...], latent: Latent, *, windows: bool) -> LayerCache | None:

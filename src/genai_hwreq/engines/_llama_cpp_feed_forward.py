@@ -22,7 +22,14 @@ _FUSED = frozenset({"phi3", "glm", "glm4", "chatglm"})
 
 _DELAYED_SOFTMAX = frozenset({"gpt_oss"})
 _WEIGHTED_INPUT = frozenset({"llama4", "llama4_text"})
-_SIGMOID_ROUTERS = frozenset({"deepseek_v3", "kimi_k2", "glm4_moe", "minimax_m2", "bailing_moe_v2", "dots1"})
+_CORRECTED_ROUTERS = frozenset(
+    {"deepseek_v3", "kimi_k2", "glm4_moe", "minimax_m2", "bailing_moe_v2", "dots1", "ernie4_5_moe", "lfm2_moe"}
+)
+"""Model types that rank experts by their probability and a bias, but weight them without it."""
+
+_GATE_AND_UP = frozenset({"gemma4_text"})
+"""Model types whose files hold the experts' gate and up in one matrix."""
+
 _UNNORMED_WEIGHTS = frozenset({"llama4", "llama4_text", "qwen2_moe", "olmoe", "deepseek_v2"})
 
 
@@ -67,11 +74,14 @@ def _fused_product(g: Graph, both: Node, width: int, rows: int) -> Node:
     return g.op(width, rows, both)
 
 
-def experts(g: Graph, x: Node, network: Experts) -> Node:
-    """Add a mixture of experts and return the weighted sum of those chosen, with the shared one."""
+def experts(g: Graph, x: Node, network: Experts, router_input: Node | None = None) -> Node:
+    """Add a mixture of experts and return the weighted sum of those chosen, with the shared one.
+
+    The router reads what the experts read, if it has no input of its own.
+    """
     assert x.layout is not None
     rows, used = x.layout[1], network.n_experts_per_token
-    chosen, weights = _routed(g, x, network, rows)
+    chosen, weights = _routed(g, x if router_input is None else router_input, network, rows)
     if g.run.era == "2026":
         g.expand(weights)
     hidden_dim, width = g.run.hidden_dim, network.intermediate_dim
@@ -90,7 +100,11 @@ def experts(g: Graph, x: Node, network: Experts) -> Node:
 
 
 def _experts_product(g: Graph, y: Node, chosen: Node, network: Experts, rows: int) -> Node:
-    layout = (network.intermediate_dim, network.n_experts_per_token, rows)
+    width, used = network.intermediate_dim, network.n_experts_per_token
+    layout = (width, used, rows)
+    if g.run.model_type in _GATE_AND_UP:
+        both = g.shaped((2 * width, used, rows), y, chosen)
+        return g.shaped(layout, g.view(both), g.view(both))
     up, gate = g.shaped(layout, y, chosen), g.shaped(layout, y, chosen)
     if network.has_bias:
         up, gate = _biased(g, up, chosen), _biased(g, gate, chosen)
@@ -113,7 +127,7 @@ def _routed(g: Graph, x: Node, network: Experts, rows: int) -> tuple[Node, Node]
         probabilities, ranked = g.over(logits), logits
     else:
         probabilities = ranked = g.over(logits)
-        if kind in _SIGMOID_ROUTERS:
+        if kind in _CORRECTED_ROUTERS:
             ranked = g.over(probabilities)
     chosen = g.view(g.copy(ranked))
     weights = g.shaped((1, used, rows), g.view(probabilities), chosen)
@@ -141,8 +155,9 @@ def _weighted_sum(g: Graph, down: Node, weights: Node, used: int, rows: int) -> 
         if run.era == "2026":
             g.expand(total)
         total = g.over(total, part)
-    if held:
+    if run.era == "2026":
         g.expand(total)
+    if held:
         g.store(down, weights)  # one fused kernel adds the experts up: it reads what the product would overwrite
     return total
 

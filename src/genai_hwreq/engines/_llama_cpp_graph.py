@@ -75,6 +75,9 @@ class Pass:
     flash_attn: bool
     """Whether attention is fused."""
 
+    value_dim: int
+    """Width of the widest layer's cached values."""
+
     type_k: str
     """Block type of cached keys."""
 
@@ -100,6 +103,9 @@ class Graph:
 
     inputs: dict[str, Node] = field(factory=dict)
     """What comes from outside."""
+
+    layer_inputs: Node | None = None
+    """Inputs of the layers' own, for models that have them."""
 
     def input(self, name: str, n_bytes: int, layout: Layout | None = None) -> Node:
         """Return an input; all of one name are the same."""

@@ -14,6 +14,12 @@ from attrs import frozen
 from genai_hwreq.engines._ik_llama_cpp_latent import latent_rows_attention
 from genai_hwreq.engines._llama_cpp_attention import softmax_attention
 from genai_hwreq.engines._llama_cpp_feed_forward import dense, experts
+from genai_hwreq.engines._llama_cpp_gemma4 import (
+    dense_and_experts,
+    has_own_input,
+    layer_inputs,
+    with_own_input,
+)
 from genai_hwreq.engines._llama_cpp_graph import F32, Graph, Pass
 from genai_hwreq.engines._llama_cpp_latent import latent_attention
 from genai_hwreq.engines._llama_cpp_recurrent import (
@@ -31,20 +37,20 @@ if TYPE_CHECKING:
 
 __all__ = ["Stretch", "network_graph"]
 
-_NORMED_AFTER = frozenset({"gemma2", "gemma3", "gemma3_text", "glm4", "olmo2", "olmo3"})
+_NORMED_AFTER = frozenset({"gemma2", "gemma3", "gemma3_text", "gemma4_text", "glm4", "olmo2", "olmo3"})
 _NORMED_AFTER_ONLY = frozenset({"olmo2", "olmo3"})
 _LAYER_NORM = frozenset({"mpt", "cohere", "cohere2"})
-_RESIDUAL_FIRST = frozenset({"phi3", "lfm2", "lfm2_moe"})
-_ALWAYS_RESIDUAL_FIRST = frozenset({"lfm2", "lfm2_moe"})
+_RESIDUAL_FIRST = frozenset({"phi3", "jamba", "lfm2", "lfm2_moe"})
+_ALWAYS_RESIDUAL_FIRST = frozenset({"jamba", "lfm2", "lfm2_moe"})
 _STREAM_FIRST = frozenset({"cohere", "cohere2", "gpt_neox"})
 _ATTENTION_FIRST = frozenset({"phi"})
 _SCALED_EMBEDDING = frozenset(
-    {"gemma", "gemma2", "gemma3", "gemma3_text", "granite", "granitemoe", "granitemoehybrid", "minicpm"}
+    {"gemma", "gemma2", "gemma3", "gemma3_text", "gemma4_text", "granite", "granitemoe", "granitemoehybrid", "minicpm"}
 )
 _SCALED_LOGITS = frozenset({"granite", "granitemoe", "granitemoehybrid", "cohere", "cohere2"})
-_CAPPED_LOGITS = frozenset({"gemma2"})
+_CAPPED_LOGITS = frozenset({"gemma2", "gemma4_text"})
 _PICKED_LATE = frozenset({"gpt_oss"})
-_PICKED_AFTER_NORM = frozenset({"qwen3_next", "qwen3_5_text", "qwen3_5_moe_text"})
+_PICKED_AFTER_NORM = frozenset({"gemma4_text", "qwen3_next", "qwen3_5_text", "qwen3_5_moe_text"})
 _MIXERS = {
     "mamba": mamba,
     "mamba2": mamba2,
@@ -75,6 +81,8 @@ def network_graph(network: Transformer, run: Pass, stretch: Stretch) -> Graph:
         x = g.input("stream of the device before", F32 * hidden_dim * tokens, (hidden_dim, tokens))
     else:
         x = _embedded(g, network)
+    if _reads_own_inputs(network):
+        g.layer_inputs = layer_inputs(g, network, x)
     layers = _layers(network, stretch)
     late = run.era == "2026" and network.model_type in _PICKED_LATE | _PICKED_AFTER_NORM
     picks = stretch.end == network.n_layers and not late
@@ -84,6 +92,10 @@ def network_graph(network: Transformer, run: Pass, stretch: Stretch) -> Graph:
         _logits(g, x, network, late=late)
     g.expand(x)
     return g
+
+
+def _reads_own_inputs(network: Transformer) -> bool:
+    return network.model_type == "gemma4_text" and has_own_input(network.layers[0].layer)
 
 
 def _embedded(g: Graph, network: Transformer) -> Node:
@@ -159,11 +171,16 @@ def _sequential(g: Graph, x: Node, layer: Layer, *, last: bool) -> Node:
     stream = g.over(x, mixed) if kind in _ALWAYS_RESIDUAL_FIRST else g.over(mixed, x)
     if not layer.feed_forward:
         return stream
-    fed = stream if kind in _NORMED_AFTER_ONLY else _normed(g, stream, layer)
-    out = _fed(g, fed, layer.feed_forward)
+    if kind == "gemma4_text" and len(layer.feed_forward) > 1:
+        out = dense_and_experts(g, stream, layer)
+    else:
+        out = _fed(g, stream if kind in _NORMED_AFTER_ONLY else _normed(g, stream, layer), layer.feed_forward)
     if kind in _NORMED_AFTER:
         out = _normed(g, out, layer)
-    return g.over(stream, out) if kind in _RESIDUAL_FIRST else g.over(out, stream)
+    out = g.over(stream, out) if kind in _RESIDUAL_FIRST else g.over(out, stream)
+    if g.layer_inputs is not None:
+        out = with_own_input(g, out, layer, g.layer_inputs)
+    return g.over(out) if kind == "gemma4_text" else out
 
 
 def _parallel(g: Graph, x: Node, layer: Layer, *, last: bool) -> Node:

@@ -32,7 +32,8 @@ def cache_components(
     """Return the key/value caches of the layers that are on a device (or the host, -1)."""
     hybrid = any(layer_states(network))
     counts: dict[LayerCache, int] = {}
-    for cache, place in zip(layer_caches(network, settings.era, settings.latent), places, strict=True):
+    caches = layer_caches(network, settings.era, settings.latent, flash_attn=settings.flash_attn)
+    for cache, place in zip(caches, places, strict=True):
         if cache is not None and place == device:
             counts[cache] = counts.get(cache, 0) + 1
     return tuple(_cache(cache, n, settings, hybrid=hybrid, on_device=device >= 0) for cache, n in counts.items())
