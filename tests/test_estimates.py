@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import date
+from html import escape
 
 import pytest
 from attrs import evolve
@@ -142,6 +143,7 @@ def test_markdown_and_html_escape() -> None:
     assert "a context of 2048 tokens (default-context)" in ESTIMATE._repr_markdown_()
     assert "a|b &lt;cache&gt;" in ESTIMATE._repr_html_()
     assert "width:80px" in ESTIMATE._repr_html_()
+    assert escape(ESTIMATE.explain()) in ESTIMATE._repr_html_()
 
 
 def test_explanation() -> None:
@@ -156,10 +158,11 @@ def test_explanation() -> None:
 
 
 def test_several_devices() -> None:
-    """With several devices the fullest is shown, and said to be."""
+    """With several devices the fullest is shown, with what the others need."""
     small = DeviceMemory(name="gpu:1", phases=(LOAD,))
     several = evolve(ESTIMATE, devices=(small, GPU))
-    assert "the fullest of 2 devices is shown" in str(several)
+    assert "gpu:0, the fullest of 2 devices, is shown; gpu:1 " in str(several)
+    assert "one of 2 equal devices is shown" in str(evolve(ESTIMATE, devices=(GPU, evolve(GPU, name="gpu:1"))))
     assert GPU.phases == several.phases
     assert ESTIMATE.vram_bytes == several.vram_bytes
 

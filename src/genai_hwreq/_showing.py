@@ -53,7 +53,7 @@ def estimate_markdown(estimate: Estimate) -> str:
 
 
 def estimate_html(estimate: Estimate) -> str:
-    """Return the same in HTML, with a bar for each component's share of the peak."""
+    """Return the same in HTML, with a bar for each component's share of the peak and, folded, every formula."""
     from html import escape  # noqa: PLC0415  (notebooks only)
 
     parts = [f"<p><b>{escape(_title(estimate))}</b></p>"]
@@ -64,6 +64,9 @@ def estimate_html(estimate: Estimate) -> str:
         parts.append(html_table(_HEADER, _rows(peak), _RIGHT, shares))
     notes = [*(_totals(estimate) if estimate.devices else ()), *_assumed(estimate)]
     parts.append("<ul>" + "".join(f"<li>{escape(note)}</li>" for note in notes) + "</ul>")
+    if estimate.devices:
+        formulas = f"<pre>{escape(explanation(estimate))}</pre>"
+        parts.append(f"<details><summary>every formula with its numbers</summary>{formulas}</details>")
     return "<div>" + "".join(parts) + "</div>"
 
 
@@ -180,8 +183,17 @@ def _totals(estimate: Estimate) -> list[str]:
         f"RAM {format_bytes(estimate.ram_bytes)}, disk {format_bytes(estimate.disk_bytes)}",
     ]
     if len(estimate.devices) > 1:
-        lines.insert(0, f"the fullest of {len(estimate.devices)} devices is shown")
+        lines.insert(0, _others(estimate, device))
     return lines
+
+
+def _others(estimate: Estimate, shown: DeviceMemory) -> str:
+    """Say which device is shown, and what the others need."""
+    sizes = [(device.name, format_bytes(device.process_bytes)) for device in estimate.devices if device is not shown]
+    if {size for _, size in sizes} == {format_bytes(shown.process_bytes)}:
+        return f"one of {len(estimate.devices)} equal devices is shown"
+    others = ", ".join(f"{name} {size}" for name, size in sizes)
+    return f"{shown.name}, the fullest of {len(estimate.devices)} devices, is shown; {others}"
 
 
 def _assumed(estimate: Estimate) -> list[str]:

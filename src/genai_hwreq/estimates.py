@@ -209,7 +209,7 @@ class Estimate:
     """Which weight format."""
 
     devices: tuple[DeviceMemory, ...]
-    """Accelerators, fullest first where they differ; none for a hosted model."""
+    """Accelerators, in the order that layers pass them; none for a hosted model."""
 
     host: DeviceMemory | None = None
     """Host memory; `None` for a hosted model."""
