@@ -7,23 +7,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from genai_hwreq.engines._protocol import Memory, Request
-from genai_hwreq.engines._serving import file_component, refused_request, staged_host, system_component
+from genai_hwreq.engines._serving import file_component, refused_request, staged_memory, system_component
 from genai_hwreq.engines._static import (
     cache_component,
+    generation_phases,
     part,
     refused_cache,
     without_embedding,
-    working_components,
+    working_component,
 )
 from genai_hwreq.engines._tensor_parallel import stages
 from genai_hwreq.engines._weights import weights_component
-from genai_hwreq.estimates import Component, DeviceMemory, Phase
 from genai_hwreq.formats import WeightFormat
 from genai_hwreq.models import TransformerModel, model_inventory
 from genai_hwreq.workloads import Generation
 
 if TYPE_CHECKING:
+    from genai_hwreq.engines._protocol import Memory, Request
+    from genai_hwreq.estimates import Component, Phase
     from genai_hwreq.models import Transformer
 
 __all__ = ["exllama_memory", "refused_exllama"]
@@ -53,14 +54,14 @@ def exllama_memory(request: Request, *, kv_cache: str, max_input_len: int, bytes
     assert isinstance(model, TransformerModel)
     assert isinstance(workload, Generation)
     assert isinstance(weight_format, WeightFormat)
-    devices = []
-    for index, stage in enumerate(stages(without_embedding(model), request.placement.n_devices)):
+
+    def phases_of(stage: TransformerModel) -> tuple[Phase, ...]:
         weights = weights_component(model_inventory(stage), weight_format, 512)
         cache = cache_component(stage.decoder, workload.batch_size, workload.context_tokens, kv_cache)
         unpacked = _unpacked(stage.decoder)
-        phases = [Phase(name="load", components=(weights, cache, system_component()))]
-        for name, passed in (("prefill", min(max_input_len, workload.prompt_tokens)), ("decode", 1)):
-            working = working_components(
+
+        def passing(passed: int) -> tuple[Component, ...]:
+            working = working_component(
                 stage.decoder,
                 batch_size=workload.batch_size,
                 tokens=passed,
@@ -69,10 +70,13 @@ def exllama_memory(request: Request, *, kv_cache: str, max_input_len: int, bytes
                 bytes_per_logit=4,
                 bytes_per_score=bytes_per_score,
             )
-            phases.append(Phase(name=name, components=(weights, cache, *working, unpacked, system_component())))
-        devices.append(DeviceMemory(name=f"gpu:{index}", phases=tuple(phases)))
-    file = file_component(model, weight_format)
-    return Memory(devices=tuple(devices), host=staged_host(file), disk=(file,))
+            return weights, cache, working, unpacked, system_component()
+
+        prompt_tokens = min(max_input_len, workload.prompt_tokens)
+        return generation_phases((weights, cache, system_component()), prompt_tokens, passing)
+
+    dealt = stages(without_embedding(model), request.placement.n_devices)
+    return staged_memory(map(phases_of, dealt), file_component(model, weight_format))
 
 
 def _unpacked(network: Transformer) -> Component:

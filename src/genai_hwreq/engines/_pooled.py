@@ -13,7 +13,7 @@ from genai_hwreq.engines._block_pool import Rest, pool_component, pool_of
 from genai_hwreq.engines._paged_cache import CACHE_BITS, paged_cache
 from genai_hwreq.engines._protocol import Memory, Request
 from genai_hwreq.engines._serving import file_component, staged_host, system_component
-from genai_hwreq.engines._static import working_components
+from genai_hwreq.engines._static import working_component
 from genai_hwreq.engines._tensor_parallel import share_of_model
 from genai_hwreq.engines._weights import weights_component
 from genai_hwreq.estimates import Assumption, Component, DeviceMemory, Phase
@@ -71,7 +71,7 @@ def pooled_memory(request: Request, serving: Serving, room: Callable[[int, int],
     assert isinstance(weight_format, WeightFormat)
     share = share_of_model(model, serving.n_shards)
     weights = weights_component(model_inventory(share), weight_format, 512)
-    working = (*_step(share, workload, serving), _logits_gathered(model, serving))
+    working = (_step(share, workload, serving), _logits_gathered(model, serving))
     held = room(weights.bytes, sum(part.bytes for part in working))
     pool = _pool(share, workload, serving, held)
     common = (weights, *working, _outside(), system_component())
@@ -91,8 +91,8 @@ _AS_NEEDED = Assumption(
 )
 
 
-def _step(share: TransformerModel, workload: Generation, serving: Serving) -> tuple[Component, ...]:
-    return working_components(
+def _step(share: TransformerModel, workload: Generation, serving: Serving) -> Component:
+    return working_component(
         share.decoder,
         batch_size=1,
         tokens=min(serving.step_tokens, workload.batch_size * workload.prompt_tokens),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from genai_hwreq.engines._paged_cache import CACHE_BITS, has_compressed_attention
+from genai_hwreq.engines._protocol import Memory
 from genai_hwreq.engines._runtime import CUDA_CONTEXT_BYTES, host_runtime_component
 from genai_hwreq.engines._tensor_parallel import indivisible_heads
 from genai_hwreq.engines._weights import weights_component
@@ -16,9 +17,18 @@ from genai_hwreq.units import MIB
 from genai_hwreq.workloads import Generation
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from genai_hwreq.engines._protocol import Request
 
-__all__ = ["file_component", "refused_request", "refused_serving", "staged_host", "system_component"]
+__all__ = [
+    "file_component",
+    "refused_request",
+    "refused_serving",
+    "staged_host",
+    "staged_memory",
+    "system_component",
+]
 
 
 _FORMATS_OF_ONE_PROGRAM = frozenset({"exllamav2", "exllamav3", "mlc-llm", "mlx"})
@@ -73,6 +83,20 @@ def refused_serving(request: Request, name: str, cache_type: str, n_shards: int,
 def file_component(model: TransformerModel, weight_format: WeightFormat) -> Component:
     """Return the weight files."""
     return weights_component(model_inventory(model), weight_format, 1, "file", "weight files")
+
+
+def staged_memory(phases_by_device: Iterable[tuple[Phase, ...]], file: Component, device: str = "gpu") -> Memory:
+    """Return the memory of devices whose weights pass through the host's memory on their way from their files.
+
+    Args:
+        phases_by_device: the phases of each device.
+        file: the weight files.
+        device: what the devices are called.
+    """
+    devices = tuple(
+        DeviceMemory(name=f"{device}:{index}", phases=phases) for index, phases in enumerate(phases_by_device)
+    )
+    return Memory(devices=devices, host=staged_host(file), disk=(file,))
 
 
 def staged_host(file: Component) -> DeviceMemory:

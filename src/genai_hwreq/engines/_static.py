@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 from attrs import evolve
 
 from genai_hwreq.engines._paged_cache import paged_cache
-from genai_hwreq.estimates import Component
+from genai_hwreq.estimates import Component, Phase
 from genai_hwreq.models import Attention, Experts, LatentAttention, TransformerModel
 from genai_hwreq.ranges import ByteRange
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from genai_hwreq.estimates import Fitted, Inputs, Kind
     from genai_hwreq.models import FeedForward, Mixer, Transformer
 
@@ -22,10 +24,11 @@ __all__ = [
     "CACHE_BLOCKS",
     "cache_component",
     "fitted_component",
+    "generation_phases",
     "part",
     "refused_cache",
     "without_embedding",
-    "working_components",
+    "working_component",
 ]
 
 CACHE_BLOCKS = {
@@ -78,7 +81,24 @@ def without_embedding(model: TransformerModel) -> TransformerModel:
     return evolve(model, decoder=evolve(model.decoder, embeddings=()))
 
 
-def working_components(
+def generation_phases(
+    loaded: tuple[Component, ...], prompt_tokens: int, passing: Callable[[int], tuple[Component, ...]]
+) -> tuple[Phase, ...]:
+    """Return loading, the pass of the prompt, and the pass of one token after another.
+
+    Args:
+        loaded: what is there before the first request.
+        prompt_tokens: tokens of each prompt that pass at once.
+        passing: takes the tokens of each sequence that pass at once; returns what is alive meanwhile.
+    """
+    return (
+        Phase(name="load", components=loaded),
+        Phase(name="prefill", components=passing(prompt_tokens)),
+        Phase(name="decode", components=passing(1)),
+    )
+
+
+def working_component(
     network: Transformer,
     *,
     batch_size: int,
@@ -88,7 +108,7 @@ def working_components(
     bytes_per_logit: int,
     bytes_per_score: int = 0,
     element_bytes: int = 2,
-) -> tuple[Component, ...]:
+) -> Component:
     """Return the largest moment of a pass: attention, a feed-forward network, or the logits.
 
     Args:
@@ -113,7 +133,7 @@ def working_components(
         "feed-forward network", rows, stream + max((_width(part) for part in parts), default=0), element_bytes, scores=0
     )
     logits = _logits(network, batch_size * logit_tokens, bytes_per_logit)
-    return (max((attention, feed_forward, logits), key=lambda moment: moment.bytes),)
+    return max((attention, feed_forward, logits), key=lambda moment: moment.bytes)
 
 
 def _moment(name: str, rows: int, width: int, element_bytes: int, *, scores: int) -> Component:

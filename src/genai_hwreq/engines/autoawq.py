@@ -5,21 +5,23 @@ Methodology: docs/explanation/methodology/other-engines.md. Next: estimation.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from attrs import evolve, field, frozen
 
 from genai_hwreq._validators import optional_positive
-from genai_hwreq.engines._protocol import Memory, Request
-from genai_hwreq.engines._serving import file_component, refused_request, staged_host, system_component
-from genai_hwreq.engines._static import cache_component, part, working_components
+from genai_hwreq.engines._serving import file_component, refused_request, staged_memory, system_component
+from genai_hwreq.engines._static import cache_component, generation_phases, part, working_component
 from genai_hwreq.engines._tensor_parallel import stages
 from genai_hwreq.engines._weights import storage_of, stored_bytes, weights_component
-from genai_hwreq.estimates import Component, DeviceMemory, Phase
+from genai_hwreq.estimates import Component, Phase
 from genai_hwreq.formats import WeightFormat
 from genai_hwreq.models import Attention, Transformer, TransformerModel, model_inventory
 from genai_hwreq.ranges import ByteRange
 from genai_hwreq.workloads import Generation
+
+if TYPE_CHECKING:
+    from genai_hwreq.engines._protocol import Memory, Request
 
 __all__ = ["AutoAWQ"]
 
@@ -58,12 +60,10 @@ class AutoAWQ:
         assert isinstance(workload, Generation)
         assert isinstance(weight_format, WeightFormat)
         tokens = self.max_seq_len or workload.context_tokens
-        devices = tuple(
-            DeviceMemory(name=f"gpu:{index}", phases=_phases(stage, workload, weight_format, tokens))
-            for index, stage in enumerate(stages(model, request.placement.n_devices))
-        )
-        file = file_component(model, weight_format)
-        return Memory(devices=devices, host=staged_host(file), disk=(file,))
+        phases = [
+            _phases(stage, workload, weight_format, tokens) for stage in stages(model, request.placement.n_devices)
+        ]
+        return staged_memory(phases, file_component(model, weight_format))
 
 
 def _phases(
@@ -74,9 +74,9 @@ def _phases(
     cache = cache_component(network, workload.batch_size, tokens)
     loaded = (_unfused(network, weight_format), *_unstacked(network, weight_format))
     spare = _spare(sum(made.bytes for made in loaded))
-    phases = [Phase(name="load", components=(weights, *loaded, system_component()))]
-    for name, passed in (("prefill", workload.prompt_tokens), ("decode", 1)):
-        working = working_components(
+
+    def passing(passed: int) -> tuple[Component, ...]:
+        working = working_component(
             _with_logits(network, model),
             batch_size=workload.batch_size,
             tokens=passed,
@@ -85,8 +85,9 @@ def _phases(
             bytes_per_logit=6,
             bytes_per_score=_SCORE_BYTES if _has_grouped_heads(network) else 0,
         )
-        phases.append(Phase(name=name, components=(weights, cache, *working, spare, system_component())))
-    return tuple(phases)
+        return weights, cache, working, spare, system_component()
+
+    return generation_phases((weights, *loaded, system_component()), workload.prompt_tokens, passing)
 
 
 _SCORE_BYTES = 8

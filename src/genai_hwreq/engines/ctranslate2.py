@@ -6,20 +6,27 @@ Methodology: docs/explanation/methodology/other-engines.md. Next: estimation.
 from __future__ import annotations
 
 from datetime import date
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from attrs import evolve, frozen
 
-from genai_hwreq.engines._protocol import Memory, Request
-from genai_hwreq.engines._serving import file_component, refused_request, staged_host, system_component
-from genai_hwreq.engines._static import cache_component, fitted_component, working_components
+from genai_hwreq.engines._serving import file_component, refused_request, staged_memory, system_component
+from genai_hwreq.engines._static import (
+    cache_component,
+    fitted_component,
+    generation_phases,
+    working_component,
+)
 from genai_hwreq.engines._weights import weights_component
-from genai_hwreq.estimates import DeviceMemory, Fitted, Phase
+from genai_hwreq.estimates import Component, Fitted
 from genai_hwreq.formats import GroupType, PlainType, WeightFormat
 from genai_hwreq.models import TransformerModel, model_inventory
 from genai_hwreq.provenance import Source
 from genai_hwreq.units import GIB, MIB
 from genai_hwreq.workloads import Generation
+
+if TYPE_CHECKING:
+    from genai_hwreq.engines._protocol import Memory, Request
 
 __all__ = ["CTranslate2"]
 
@@ -70,9 +77,9 @@ class CTranslate2:
         wide = isinstance(stated.matrices, PlainType) and stated.matrices.bits > 16
         cache = cache_component(model.decoder, workload.batch_size, workload.context_tokens, "fp32" if wide else "fp16")
         held = fitted_component("fragmentation", "buffers the allocator keeps", _HELD, 128 * MIB, 3 * GIB)
-        phases = [Phase(name="load", components=(weights, system_component()))]
-        for name, passed in (("prefill", workload.prompt_tokens), ("decode", 1)):
-            working = working_components(
+
+        def passing(passed: int) -> tuple[Component, ...]:
+            working = working_component(
                 model.decoder,
                 batch_size=workload.batch_size,
                 tokens=passed,
@@ -82,8 +89,7 @@ class CTranslate2:
                 bytes_per_score=4,
                 element_bytes=4 if wide else 2,
             )
-            phases.append(Phase(name=name, components=(weights, cache, *working, held, system_component())))
-        file = file_component(model, weight_format)
-        return Memory(
-            devices=(DeviceMemory(name="gpu:0", phases=tuple(phases)),), host=staged_host(file), disk=(file,)
-        )
+            return weights, cache, working, held, system_component()
+
+        phases = generation_phases((weights, system_component()), workload.prompt_tokens, passing)
+        return staged_memory((phases,), file_component(model, weight_format))

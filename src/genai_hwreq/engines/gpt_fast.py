@@ -6,21 +6,29 @@ Methodology: docs/explanation/methodology/other-engines.md. Next: estimation.
 from __future__ import annotations
 
 from datetime import date
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from attrs import evolve, frozen
 
-from genai_hwreq.engines._protocol import Memory, Request
-from genai_hwreq.engines._serving import file_component, refused_request, staged_host, system_component
-from genai_hwreq.engines._static import cache_component, fitted_component, refused_cache, working_components
+from genai_hwreq.engines._serving import file_component, refused_request, staged_memory, system_component
+from genai_hwreq.engines._static import (
+    cache_component,
+    fitted_component,
+    generation_phases,
+    refused_cache,
+    working_component,
+)
 from genai_hwreq.engines._weights import weights_component
-from genai_hwreq.estimates import DeviceMemory, Fitted, Phase
+from genai_hwreq.estimates import Component, Fitted
 from genai_hwreq.formats import PlainType, WeightFormat
 from genai_hwreq.formulas.weights import aligned
 from genai_hwreq.models import TransformerModel, model_inventory
 from genai_hwreq.provenance import Source
 from genai_hwreq.units import GIB, MIB
 from genai_hwreq.workloads import Generation
+
+if TYPE_CHECKING:
+    from genai_hwreq.engines._protocol import Memory, Request
 
 __all__ = ["GptFast"]
 
@@ -79,9 +87,9 @@ class GptFast:
             spare = fitted_component("fragmentation", "graph pool and held segments", _PLAIN_SPARE, 128 * MIB, 512 * MIB)
         else:
             spare = fitted_component("fragmentation", "segments left by quantising", _QUANTISED_SPARE, 512 * MIB, 2 * GIB)
-        phases = [Phase(name="load", components=(weights, system_component()))]
-        for name, passed in (("prefill", workload.prompt_tokens), ("decode", 1)):
-            working = working_components(
+
+        def passing(passed: int) -> tuple[Component, ...]:
+            working = working_component(
                 model.decoder,
                 batch_size=workload.batch_size,
                 tokens=passed,
@@ -89,8 +97,7 @@ class GptFast:
                 logit_tokens=passed,
                 bytes_per_logit=2,
             )
-            phases.append(Phase(name=name, components=(weights, cache, *working, spare, system_component())))
-        file = file_component(model, weight_format)
-        return Memory(
-            devices=(DeviceMemory(name="gpu:0", phases=tuple(phases)),), host=staged_host(file), disk=(file,)
-        )
+            return weights, cache, working, spare, system_component()
+
+        phases = generation_phases((weights, system_component()), workload.prompt_tokens, passing)
+        return staged_memory((phases,), file_component(model, weight_format))

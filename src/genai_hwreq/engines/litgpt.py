@@ -5,21 +5,29 @@ Methodology: docs/explanation/methodology/other-engines.md. Next: estimation.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from attrs import evolve, frozen
 
-from genai_hwreq.engines._protocol import Memory, Request
-from genai_hwreq.engines._serving import file_component, refused_request, staged_host, system_component
-from genai_hwreq.engines._static import cache_component, part, refused_cache, working_components
+from genai_hwreq.engines._serving import file_component, refused_request, staged_memory, system_component
+from genai_hwreq.engines._static import (
+    cache_component,
+    generation_phases,
+    part,
+    refused_cache,
+    working_component,
+)
 from genai_hwreq.engines._training import training_memory, training_refusal
 from genai_hwreq.engines._training_plan import Habits
 from genai_hwreq.engines._weights import weights_component
-from genai_hwreq.estimates import Component, DeviceMemory, Phase
 from genai_hwreq.formats import PlainType, WeightFormat
 from genai_hwreq.models import Transformer, TransformerModel, model_inventory
 from genai_hwreq.units import MIB
 from genai_hwreq.workloads import Generation, Training
+
+if TYPE_CHECKING:
+    from genai_hwreq.engines._protocol import Memory, Request
+    from genai_hwreq.estimates import Component
 
 __all__ = ["LitGPT"]
 
@@ -81,9 +89,9 @@ class LitGPT:
         workspace = part(
             "compute_buffer", "cuBLAS workspace", 8 * MIB, "workspace_bytes", (("workspace_bytes", 8 * MIB),)
         )
-        phases = [Phase(name="load", components=(weights, system_component()))]
-        for name, passed in (("prefill", workload.prompt_tokens), ("decode", 1)):
-            working = working_components(
+
+        def passing(passed: int) -> tuple[Component, ...]:
+            working = working_component(
                 model.decoder,
                 batch_size=workload.batch_size,
                 tokens=passed,
@@ -91,12 +99,10 @@ class LitGPT:
                 logit_tokens=passed,
                 bytes_per_logit=2,
             )
-            parts = (weights, cache, *working, *head, workspace, system_component())
-            phases.append(Phase(name=name, components=parts))
-        file = file_component(model, stated)
-        return Memory(
-            devices=(DeviceMemory(name="gpu:0", phases=tuple(phases)),), host=staged_host(file), disk=(file,)
-        )
+            return weights, cache, working, *head, workspace, system_component()
+
+        phases = generation_phases((weights, system_component()), workload.prompt_tokens, passing)
+        return staged_memory((phases,), file_component(model, stated))
 
 
 def _untied(model: TransformerModel) -> TransformerModel:

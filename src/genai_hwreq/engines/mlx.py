@@ -5,21 +5,23 @@ Methodology: docs/explanation/methodology/other-engines.md. Next: estimation.
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from attrs import field, frozen
 
 from genai_hwreq._validators import positive
 from genai_hwreq.engines._paged_cache import has_compressed_attention, paged_cache
-from genai_hwreq.engines._protocol import Memory, Request
-from genai_hwreq.engines._serving import file_component, refused_request, staged_host
+from genai_hwreq.engines._serving import file_component, refused_request, staged_memory
 from genai_hwreq.engines._static import CACHE_BLOCKS, part, refused_cache
 from genai_hwreq.engines._weights import weights_component
-from genai_hwreq.estimates import Component, DeviceMemory, Phase
+from genai_hwreq.estimates import Component, Phase
 from genai_hwreq.formats import WeightFormat
 from genai_hwreq.formulas.weights import aligned
 from genai_hwreq.models import Attention, Dense, Experts, Transformer, TransformerModel, transformer_inventory
 from genai_hwreq.workloads import Generation
+
+if TYPE_CHECKING:
+    from genai_hwreq.engines._protocol import Memory, Request
 
 __all__ = ["MLX"]
 
@@ -82,10 +84,7 @@ class MLX:
             cache = _cache(model.decoder, workload.batch_size, tokens, CACHE_BLOCKS[self.kv_cache])
             working = self._working(model.decoder, workload.batch_size, tokens, chunk)
             phases.append(Phase(name=name, components=(weights, cache, *working)))
-        file = file_component(model, weight_format)
-        return Memory(
-            devices=(DeviceMemory(name="unified:0", phases=tuple(phases)),), host=staged_host(file), disk=(file,)
-        )
+        return staged_memory((tuple(phases),), file_component(model, weight_format), device="unified")
 
     def _working(self, network: Transformer, batch_size: int, tokens: int, chunk: int) -> tuple[Component, ...]:
         rows = batch_size * chunk
