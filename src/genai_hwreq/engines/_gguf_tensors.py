@@ -18,16 +18,16 @@ from attrs import frozen
 
 from genai_hwreq.engines._weights import storage_of, stored_bytes
 from genai_hwreq.formats import Format, RecipeFormat
-from genai_hwreq.formulas.ggml_types import BLOCKS, row_bytes
+from genai_hwreq.formulas.ggml_types import row_bytes, row_fragment_bytes
 from genai_hwreq.formulas.gguf_recipe import LOW_RECIPES, Category, RecipeFacts, tensor_type
 from genai_hwreq.formulas.weights import aligned
 from genai_hwreq.models import Attention, Experts, LatentAttention, StateSpace, Tensor
+from genai_hwreq.models._tensor import Role
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from genai_hwreq.models import LayerRun, Transformer
-    from genai_hwreq.models._tensor import Role
 
 __all__ = ["FALCON", "GgufTensor", "Stored", "gguf_tensors", "recipe_facts", "stored_tensors"]
 
@@ -106,6 +106,9 @@ class Stored:
     layer: int
     """Its layer; zero outside of layers."""
 
+    role: Role
+    """What it does."""
+
     n_bytes: int
     """Its bytes in the file."""
 
@@ -117,9 +120,6 @@ class Stored:
 
     embedding: bool = False
     """Whether it is the token embedding."""
-
-    matrix: bool = False
-    """Whether it is multiplied with activations, and copied to the device for that where it stays on the host."""
 
 
 _CATEGORIES: dict[Role, Category] = {
@@ -281,7 +281,7 @@ def _by_recipe(tensors: tuple[GgufTensor, ...], recipe: str, facts: RecipeFacts)
         row = part.tensor.row_elements
         block = part.native or tensor_type(recipe, part.category, facts, row, order, expert=part.expert)
         size = part.tensor.n_rows * row_bytes(block, row)
-        yield _stored(part, layer, size, size + _fragment(block, row))
+        yield _stored(part, layer, size, size + row_fragment_bytes(block, row))
 
 
 def _in_order(tensors: tuple[GgufTensor, ...]) -> list[tuple[int, GgufTensor]]:
@@ -292,18 +292,8 @@ def _in_order(tensors: tuple[GgufTensor, ...]) -> list[tuple[int, GgufTensor]]:
     return sorted(each, key=itemgetter(0))
 
 
-def _fragment(block: str, row_elements: int) -> int:
-    """Return what CUDA adds to a quantised tensor: the elements its last row lacks to a multiple of 512."""
-    spare = -row_elements % _ROW_ELEMENTS
-    return row_bytes(block, spare) if BLOCKS[block][0] > 1 else 0
-
-
-_ROW_ELEMENTS = 512
-"""Source: https://github.com/ggml-org/llama.cpp/blob/master/ggml/src/ggml-cuda/common.cuh, `MATRIX_ROW_PADDING`."""
-
-
 def _stored(part: GgufTensor, layer: int, size: int, device_bytes: int) -> Stored:
     return Stored(
-        part.place, layer, size, aligned(device_bytes, 128), part.stacked, part.category == "token_embd",
-        part.category not in {"keep", "token_embd"},
+        part.place, layer, part.tensor.role, size, aligned(device_bytes, 128), part.stacked,
+        part.category == "token_embd",
     )

@@ -39,7 +39,7 @@ def latent_rows_attention(g: Graph, x: Node, attention: LatentAttention, fork: F
     q_rotated_part = g.view(q, None, F32 * n_heads * rotated_dim * tokens)
     q_rotated = g.shaped((rotated_dim, n_heads, tokens), q_rotated_part, positions)
     q_plain = g.view(q, None, F32 * n_heads * attention.qk_nope_head_dim * tokens)
-    compressed = g.op(attention.latent_dim, tokens, x)
+    compressed = g.matmul("projection", attention.latent_dim, tokens, x)
     k_part = g.view(compressed, None, F32 * rotated_dim * tokens)
     k_rotated = g.shaped((rotated_dim, 1, tokens), k_part, positions)
     latent = g.copy(g.view(compressed, None, F32 * rank * tokens), (rank, tokens))
@@ -51,7 +51,7 @@ def latent_rows_attention(g: Graph, x: Node, attention: LatentAttention, fork: F
     else:
         out = _absorbed(g, attention, fork, q_rotated, q_plain)
     g.expand(out)
-    return g.op(run.hidden_dim, tokens, out)
+    return g.matmul("attention_output", run.hidden_dim, tokens, out)
 
 
 def _cells(g: Graph) -> Cells:
@@ -107,7 +107,7 @@ def _absorbed(g: Graph, attention: LatentAttention, fork: Fork, q_rotated: Node,
         mixed = g.view(g.shaped((rank, n_heads, tokens), q, mask(g, _cells(g), "")))
     else:
         mixed = _scored(g, q, rank, n_heads, fork)
-    values = g.shaped((attention.v_head_dim, tokens, n_heads), mixed)
+    values = g.shaped((attention.v_head_dim, tokens, n_heads), *g.matrix("projection"), mixed)
     return g.view(g.copy(g.view(values), (attention.v_head_dim * n_heads, tokens)))
 
 

@@ -20,6 +20,7 @@ from genai_hwreq.units import MIB
 if TYPE_CHECKING:
     from genai_hwreq.engines._llama_cpp_caches import Cells
     from genai_hwreq.models import Attention
+    from genai_hwreq.models._tensor import Role
 
 __all__ = ["Heads", "attend", "known_window", "mask", "softmax_attention", "store"]
 
@@ -41,6 +42,7 @@ class Heads:
     n_kv_heads: int
     key_head_dim: int
     value_head_dim: int
+    sinks: bool = False
 
     @property
     def key_dim(self) -> int:
@@ -54,15 +56,15 @@ class Heads:
 def softmax_attention(g: Graph, x: Node, attention: Attention) -> Node:
     """Add attention over the tokens `x` and return the output projection."""
     run = g.run
-    heads = Heads(attention.n_heads, attention.n_kv_heads, attention.head_dim, attention.value_head_dim)
+    heads = Heads(attention.n_heads, attention.n_kv_heads, attention.head_dim, attention.value_head_dim, attention.sinks)
     window = known_window(run, attention.window_tokens)
     rotated = run.model_type not in _UNROTATED and (
         window is not None or len(run.cells) == 1 or run.model_type not in _ROTATED_IN_WINDOW_ONLY
     )
     q, k, v, gate = _projections(g, x, attention, rotated=rotated)
     if attention.cache == "shared":
-        out = g.op(run.hidden_dim, run.tokens, _read(g, g.over(q), heads, window))
-        return g.over(out) if attention.output_bias else out
+        out = g.matmul("attention_output", run.hidden_dim, run.tokens, _read(g, g.over(q), heads, window))
+        return g.biased(out) if attention.output_bias else out
     if rotated:
         q, k = _rotated(g, q, heads.n_heads, heads), _rotated(g, k, heads.n_kv_heads, heads)
         if run.model_type in _NORMED_AFTER_ROTATION:
@@ -76,8 +78,8 @@ def softmax_attention(g: Graph, x: Node, attention: Attention) -> Node:
         mixed = g.norm(mixed)
     if gate is not None:
         mixed = g.over(mixed, g.over(g.copy(gate, mixed.layout)))
-    out = g.op(run.hidden_dim, run.tokens, mixed)
-    return g.over(out) if attention.output_bias else out
+    out = g.matmul("attention_output", run.hidden_dim, run.tokens, mixed)
+    return g.biased(out) if attention.output_bias else out
 
 
 def known_window(run: Pass, window: int | None) -> int | None:
@@ -92,12 +94,12 @@ def _projections(
     if attention.fused or g.run.model_type in _FUSED:
         return (*_fused_projections(g, x, attention, rotated=rotated), None)
     gated = 2 if attention.gate == "element" else 1
-    q = _heads(g, x, attention.query_dim * gated, attention.head_dim * gated, bias=attention.query_bias)
+    q = _heads(g, "attention_q", x, attention.query_dim * gated, attention.head_dim * gated, bias=attention.query_bias)
     gate = None
     if gated > 1:
         q, gate = (g.view(q, None, F32 * attention.query_dim * g.run.tokens) for _ in range(2))
-    k = _heads(g, x, attention.key_dim, attention.head_dim, bias=attention.key_bias)
-    v = _heads(g, x, attention.value_dim, attention.value_head_dim, bias=attention.value_bias)
+    k = _heads(g, "attention_k", x, attention.key_dim, attention.head_dim, bias=attention.key_bias)
+    v = _heads(g, "attention_v", x, attention.value_dim, attention.value_head_dim, bias=attention.value_bias)
     if g.run.model_type in _NORMED_VALUES:
         v = g.over(g.view(k, k.layout) if attention.value_is_key else v)
     if attention.norms:
@@ -108,19 +110,19 @@ def _projections(
     return q, k, v, gate
 
 
-def _heads(g: Graph, x: Node, dim: int, head_dim: int, *, bias: bool) -> Node:
-    out = g.op(dim, g.run.tokens, x)
+def _heads(g: Graph, role: Role, x: Node, dim: int, head_dim: int, *, bias: bool) -> Node:
+    out = g.matmul(role, dim, g.run.tokens, x)
     if bias:
-        out = g.over(out)
+        out = g.biased(out)
     return g.view(out, (head_dim, dim // head_dim, g.run.tokens))
 
 
 def _fused_projections(g: Graph, x: Node, attention: Attention, *, rotated: bool) -> tuple[Node, Node, Node]:
     """Return parts of one matrix's result: older versions copy them, recent ones read them where they lie."""
     run = g.run
-    qkv = g.op(attention.query_dim + attention.key_dim + attention.value_dim, run.tokens, x)
+    qkv = g.matmul("attention_qkv", attention.query_dim + attention.key_dim + attention.value_dim, run.tokens, x)
     if attention.query_bias:
-        qkv = g.over(qkv)
+        qkv = g.biased(qkv)
     copied = run.era == "2024" or (run.era == "2025" and not rotated)
     q = _part(g, qkv, attention.query_dim, attention.head_dim, copied=copied)
     k = _part(g, qkv, attention.key_dim, attention.head_dim, copied=copied)
@@ -138,8 +140,8 @@ def _part(g: Graph, qkv: Node, dim: int, head_dim: int, *, copied: bool) -> Node
 def _rotated(g: Graph, x: Node, n_heads: int, heads: Heads) -> Node:
     positions = g.positions()
     if x.layout is None:
-        return g.shaped((heads.key_head_dim, n_heads, g.run.tokens), x, positions)
-    return g.over(x, positions)
+        return g.shaped((heads.key_head_dim, n_heads, g.run.tokens), x, positions, *g.rotary_factors())
+    return g.over(x, positions, *g.rotary_factors())
 
 
 def attend(g: Graph, q: Node, k: Node, v: Node, heads: Heads, window: int | None) -> Node:
@@ -223,8 +225,14 @@ def _fused_scores(g: Graph, q: Node, heads: Heads, cells: Cells, tag: str) -> No
     if run.era == "2026" and run.on_device:
         dims = heads.key_dim * (BLOCKS[run.type_k][0] > 1) + heads.value_dim * (BLOCKS[run.type_v][0] > 1)
         unpacked = 2 * cells.cells * cells.streams * dims
-    out = Node(n_bytes + unpacked, (g.view(g.view(q)), mask(g, cells, tag)))
+    keys = g.cached(run.type_k, heads.key_dim, heads.key_head_dim, cells)
+    values = g.cached(run.type_v, heads.value_dim, heads.value_head_dim, cells)
+    out = Node(n_bytes + unpacked, (g.view(g.view(q)), *keys, *values, mask(g, cells, tag), *_sinks(g, heads)))
     return g.view(out, (width, run.tokens), n_bytes)
+
+
+def _sinks(g: Graph, heads: Heads) -> tuple[Node, ...]:
+    return g.vector((heads.n_heads,)) if heads.sinks else ()
 
 
 def _scores(g: Graph, q: Node, heads: Heads, cells: Cells, tag: str) -> Node:
@@ -232,15 +240,18 @@ def _scores(g: Graph, q: Node, heads: Heads, cells: Cells, tag: str) -> Node:
     width = heads.n_heads * heads.value_head_dim
     if _head_by_head(run, heads, cells):
         return g.copy(g.view(_joined_heads(g, q, heads, cells, tag)), (width, run.tokens))
-    kq = g.shaped((cells.cells, run.tokens, heads.n_heads), g.view(g.view(q)))
+    keys = g.cached(run.type_k, heads.key_dim, heads.key_head_dim, cells)
+    kq = g.shaped((cells.cells, run.tokens, heads.n_heads), *keys, g.view(g.view(q)))
     capped = run.model_type in _CAPPED_SCORES
     if capped and run.fork is not None:
         kq = Node(kq.n_bytes, (kq, mask(g, cells, tag)), kq.layout)
     else:
         kq = g.over(g.over(g.over(kq))) if capped else kq
-        kq = g.over(kq, mask(g, cells, tag))
-    kqv = g.shaped((heads.value_head_dim, run.tokens, heads.n_heads), kq)
-    return g.copy(g.view(kqv), (width, run.tokens))
+        kq = g.over(kq, mask(g, cells, tag), *_sinks(g, heads))
+    values = g.cached(run.type_v, heads.value_dim, heads.value_head_dim, cells)
+    kqv = g.shaped((heads.value_head_dim, run.tokens, heads.n_heads), *values, kq)
+    mixed = g.view(kqv)
+    return g.over_host(mixed, (width, run.tokens)) if g.home.attends else g.copy(mixed, (width, run.tokens))
 
 
 def _head_by_head(run: Pass, heads: Heads, cells: Cells) -> bool:

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Literal
 from attrs import frozen
 
 from genai_hwreq.engines._llama_cpp_caches import CacheSettings, cells_of, layer_caches, layer_states
-from genai_hwreq.engines._llama_cpp_graph import F32, Fork, Graph, Pass
+from genai_hwreq.engines._llama_cpp_graph import F32, Fork, Graph, Homes, Pass
 from genai_hwreq.engines._llama_cpp_layers import Stretch, network_graph
+from genai_hwreq.engines._llama_cpp_splits import device_order, host_order
 from genai_hwreq.estimates import Component
 from genai_hwreq.formulas.ggml_graph import Node, buffer_bytes
-from genai_hwreq.formulas.weights import aligned
 from genai_hwreq.provenance import Source
 from genai_hwreq.ranges import ByteRange
 
@@ -63,11 +63,8 @@ class BufferSettings:
     n_outputs: int
     """Rows of logits."""
 
-    passing_layer_bytes: int = 0
-    """Largest matrix of a layer that is kept on the host and copied over for each large batch."""
-
-    passing_output_bytes: int = 0
-    """Output matrix, where it is kept on the host."""
+    homes: Homes | None = None
+    """What of each layer is kept on the host; `None` where all is on devices."""
 
     fork: Fork | None = None
     """What ik_llama.cpp computes in its own way; `None` for llama.cpp."""
@@ -78,33 +75,18 @@ class BufferSettings:
 
 @lru_cache(maxsize=4096)
 def compute_bytes(network: Transformer, settings: BufferSettings, side: Side, stretch: Stretch) -> int:
-    """Return the bytes of a compute buffer of the device that computes a stretch of layers.
-
-    Matrices that stay on the host are copied to the device for the operation that needs them, one after another.
-    """
-    most = _graph_bytes(network, settings, settings.n_outputs, side, stretch)
-    if side != "device":
-        return most
-    if settings.passing_output_bytes:
-        logits = F32 * settings.n_outputs * (network.vocab_size + network.hidden_dim)
-        most = max(most, settings.passing_output_bytes + logits)
-    if settings.passing_layer_bytes:
-        layers = _graph_bytes(network, settings, 1, side, stretch)
-        most = max(most, layers + settings.passing_layer_bytes)
-    return most
-
-
-@lru_cache(maxsize=4096)
-def _graph_bytes(network: Transformer, settings: BufferSettings, n_outputs: int, side: Side, stretch: Stretch) -> int:
-    run = _pass(network, settings.caches, settings.fork, n_outputs, side)
-    graph = network_graph(network, run, stretch)
+    """Return the bytes of a compute buffer of the device that computes a stretch of layers."""
+    run = _pass(network, settings.caches, settings.fork, settings.n_outputs, side)
+    graph = network_graph(network, run, stretch, settings.homes)
+    if side == "device" and settings.homes:
+        return buffer_bytes([], device_order(graph), _DEVICE_ALIGNMENT)
     inputs = _read_inputs(graph)
     looked_up = [node for name, node in graph.inputs.items() if name.startswith("embedded")]
     given = _token_inputs(graph, len(looked_up)) + [node for node in inputs if node not in looked_up]
     n_copies = _COPIES if settings.pipelined else 1
     if side == "host":
-        once = sum(aligned(node.n_bytes, _HOST_ALIGNMENT) for node in given)
-        return n_copies * once + sum(node.n_bytes for node in looked_up)
+        once = buffer_bytes(given, [], _HOST_ALIGNMENT)
+        return n_copies * once + buffer_bytes([], host_order(graph, looked_up), _HOST_ALIGNMENT)
     known = {id(node) for node in inputs}
     order = [node for node in graph.order if id(node) not in known]
     if side == "cpu":
@@ -168,11 +150,11 @@ def _read_inputs(graph: Graph) -> list[Node]:
 def compute_component(network: Transformer, settings: BufferSettings, side: Side, stretch: Stretch) -> Component:
     """Return a compute buffer as a component."""
     size = compute_bytes(network, settings, side, stretch)
-    whole = _graph_bytes(network, settings, settings.n_outputs, side, stretch)
-    text, inputs = "graph_bytes + passing_bytes", (("graph_bytes", whole), ("passing_bytes", size - whole))
-    passing = side != "cpu" and (settings.passing_layer_bytes or settings.passing_output_bytes)
-    low, high = (size * 7 // 10, size * 5 // 4) if passing else (size * 98 // 100, size * 105 // 100)
-    return Component("compute_buffer", f"compute buffer, {side}", size, text, inputs, "modelled", _SOURCE, ByteRange(low, size, high))
+    low, high = (size * 9 // 10, size * 11 // 10) if settings.homes else (size * 98 // 100, size * 105 // 100)
+    return Component(
+        "compute_buffer", f"compute buffer, {side}", size, "graph_bytes", (("graph_bytes", size),), "modelled", _SOURCE,
+        ByteRange(low, size, high),
+    )
 
 
 @lru_cache(maxsize=512)

@@ -13,6 +13,7 @@ from attrs import evolve, frozen
 from genai_hwreq.engines._llama_cpp_buffers import BufferSettings, Side, compute_component, output_component
 from genai_hwreq.engines._llama_cpp_caches import CacheSettings
 from genai_hwreq.engines._llama_cpp_graph import Fork
+from genai_hwreq.engines._llama_cpp_homes import homes_of
 from genai_hwreq.engines._llama_cpp_layers import Stretch
 from genai_hwreq.engines._llama_cpp_parts import cache_components, state_components
 from genai_hwreq.engines._llama_cpp_weights import Offload, weight_bytes, weight_components
@@ -146,14 +147,18 @@ class DeviceParts:
         return caches + state_components(self._network, self.caches.n_seq_max, layers, device)
 
     def _buffers(self) -> BufferSettings:
-        host = weight_bytes(
-            self._network, self.model.context_tokens, self.weight_format, self.offload, -1, cpu_moe=self.cpu_moe
+        homes = homes_of(
+            self._network,
+            self.model.context_tokens,
+            self.weight_format,
+            self.offload,
+            cpu_moe=self.cpu_moe,
+            offload_kqv=self.offload_kqv,
         )
         return BufferSettings(
             caches=self.caches,
             n_outputs=self.n_outputs,
-            passing_layer_bytes=host.largest_matrix,
-            passing_output_bytes=host.output,
+            homes=homes if self.use_device else None,
             fork=self.fork,
             pipelined=self._pipelined,
         )

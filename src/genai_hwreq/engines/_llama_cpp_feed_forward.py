@@ -14,6 +14,7 @@ from genai_hwreq.formulas.ggml_graph import Node
 
 if TYPE_CHECKING:
     from genai_hwreq.models import Dense, Experts
+    from genai_hwreq.models._tensor import Role
 
 __all__ = ["dense", "experts"]
 
@@ -32,6 +33,7 @@ _GATE_AND_UP = frozenset({"gemma4_text"})
 
 _UNNORMED_WEIGHTS = frozenset({"llama4", "llama4_text", "qwen2_moe", "olmoe", "deepseek_v2"})
 
+_UP_AND_GATE: tuple[Role, Role] = ("expert_up", "expert_gate")
 
 _ADDED_AS_A_PAIR = 2
 """Experts whose sum is a plain addition in ik_llama.cpp, which adds up more of them in one operation."""
@@ -42,20 +44,22 @@ def dense(g: Graph, x: Node, network: Dense) -> Node:
     assert x.layout is not None
     rows, width = x.layout[1], network.intermediate_dim
     if network.gated and network.fused and g.run.model_type in _FUSED:
-        product = _fused_product(g, g.op(2 * width, rows, x), width, rows)
+        product = _fused_product(g, g.matmul("ffn_gate_up", 2 * width, rows, x), width, rows)
     elif network.gated:
-        up, gate = g.op(width, rows, x), g.op(width, rows, x)
+        up, gate = g.matmul("ffn_up", width, rows, x), g.matmul("ffn_gate", width, rows, x)
         if network.up_bias:
-            up, gate = g.over(up), g.over(gate)
+            up, gate = g.biased(up), g.biased(gate)
         product = _product(g, gate, up, fused=network.activation != "relu2")
     else:
-        product = g.op(width, rows, x)
-        for _ in range(1 + network.up_bias + (network.activation == "relu2")):
+        product = g.matmul("ffn_up", width, rows, x)
+        if network.up_bias:
+            product = g.biased(product)
+        for _ in range(1 + (network.activation == "relu2")):
             product = g.over(product)
     if g.run.model_type in NORMED_WITHIN:
         product = g.norm(product)
-    out = g.op(g.run.hidden_dim, rows, product)
-    return g.over(out) if network.down_bias else out
+    out = g.matmul("ffn_down", g.run.hidden_dim, rows, product)
+    return g.biased(out) if network.down_bias else out
 
 
 def _product(g: Graph, gate: Node, up: Node, *, fused: bool = True) -> Node:
@@ -89,12 +93,12 @@ def experts(g: Graph, x: Node, network: Experts, router_input: Node | None = Non
     if g.run.model_type in _WEIGHTED_INPUT:
         y = g.over(g.shaped((hidden_dim, used, rows), y), weights)
     if g.run.fork is not None and g.run.fork.fused_moe and network.gated:
-        product = g.shaped((width, used, rows), y, chosen)
+        product = g.shaped((width, used, rows), y, chosen, *g.matrix("expert_up"), *g.matrix("expert_gate"))
     else:
         product = _experts_product(g, y, chosen, network, rows)
-    down = g.shaped((hidden_dim, used, rows), product, chosen)
+    down = g.shaped((hidden_dim, used, rows), product, chosen, *g.matrix("expert_down"))
     if network.has_bias:
-        down = _biased(g, down, chosen)
+        down = _biased(g, down, chosen, network)
     total = _weighted_sum(g, down, weights, used, rows)
     return _with_shared(g, x, network, total)
 
@@ -103,32 +107,34 @@ def _experts_product(g: Graph, y: Node, chosen: Node, network: Experts, rows: in
     width, used = network.intermediate_dim, network.n_experts_per_token
     layout = (width, used, rows)
     if g.run.model_type in _GATE_AND_UP:
-        both = g.shaped((2 * width, used, rows), y, chosen)
+        both = g.shaped((2 * width, used, rows), y, chosen, *g.matrix("expert_gate_up"))
         return g.shaped(layout, g.view(both), g.view(both))
-    up, gate = g.shaped(layout, y, chosen), g.shaped(layout, y, chosen)
+    up, gate = (g.shaped(layout, y, chosen, *g.matrix(role)) for role in _UP_AND_GATE)
     if network.has_bias:
-        up, gate = _biased(g, up, chosen), _biased(g, gate, chosen)
+        up, gate = _biased(g, up, chosen, network), _biased(g, gate, chosen, network)
     return _product(g, gate, up) if network.gated else g.over(up)
 
 
-def _biased(g: Graph, x: Node, chosen: Node) -> Node:
-    return g.over(x, chosen) if g.run.era != "2024" else g.over(x)
+def _biased(g: Graph, x: Node, chosen: Node, network: Experts) -> Node:
+    assert x.layout is not None
+    biases = g.vector((x.layout[0] * network.n_experts,))
+    return g.over(x, chosen, *biases) if g.run.era != "2024" else g.over(x, *biases)
 
 
 def _routed(g: Graph, x: Node, network: Experts, rows: int) -> tuple[Node, Node]:
     """Return which experts are chosen, and their weights."""
     kind = g.run.model_type
     used = network.n_experts_per_token
-    logits = g.op(network.n_experts, rows, x)
+    logits = g.matmul("router", network.n_experts, rows, x)
     if kind in _DELAYED_SOFTMAX:
-        logits = g.over(logits)
+        logits = g.biased(logits)
         probabilities = ranked = logits
     elif kind in _WEIGHTED_INPUT:
         probabilities, ranked = g.over(logits), logits
     else:
         probabilities = ranked = g.over(logits)
         if kind in _CORRECTED_ROUTERS:
-            ranked = g.over(probabilities)
+            ranked = g.biased(probabilities)
     chosen = g.view(g.copy(ranked))
     weights = g.shaped((1, used, rows), g.view(probabilities), chosen)
     if kind in _DELAYED_SOFTMAX:
@@ -158,7 +164,7 @@ def _weighted_sum(g: Graph, down: Node, weights: Node, used: int, rows: int) -> 
     if run.era == "2026":
         g.expand(total)
     if held:
-        g.store(down, weights)  # one fused kernel adds the experts up: it reads what the product would overwrite
+        g.hold(down, weights)  # one fused kernel adds the experts up: it reads what the product would overwrite
     return total
 
 
@@ -167,8 +173,8 @@ def _with_shared(g: Graph, x: Node, network: Experts, total: Node) -> Node:
         return total
     assert x.layout is not None
     rows = x.layout[1]
-    up, gate = g.op(network.shared_dim, rows, x), g.op(network.shared_dim, rows, x)
-    shared = g.op(g.run.hidden_dim, rows, _product(g, gate, up))
+    up, gate = g.matmul("ffn_up", network.shared_dim, rows, x), g.matmul("ffn_gate", network.shared_dim, rows, x)
+    shared = g.matmul("ffn_down", g.run.hidden_dim, rows, _product(g, gate, up))
     if network.shared_gate:
         shared = g.over(shared, g.over(g.op(1, rows, x)))
     return g.over(total, shared)

@@ -10,8 +10,10 @@ from attrs import define, field, frozen
 from genai_hwreq.engines._llama_cpp_caches import Cells, Latent
 from genai_hwreq.engines._llama_cpp_versions import Era
 from genai_hwreq.formulas.ggml_graph import Layout, Node, expand
+from genai_hwreq.formulas.ggml_types import row_bytes, row_fragment_bytes
+from genai_hwreq.models._tensor import Role
 
-__all__ = ["F32", "NORMED_WITHIN", "Fork", "Graph", "Pass"]
+__all__ = ["F32", "NORMED_WITHIN", "ON_DEVICE", "Fork", "Graph", "Home", "Homes", "Pass"]
 
 F32 = 4
 """Bytes of an element of nearly every tensor of the graph."""
@@ -91,6 +93,41 @@ class Pass:
     """What ik_llama.cpp computes in its own way; `None` for llama.cpp."""
 
 
+@frozen(kw_only=True)
+class Home:
+    """What a layer keeps on the host although a device computes it: copied over for each operation that reads it."""
+
+    matrices: tuple[tuple[Role, int], ...] = ()
+    """Bytes of the largest matrix of each role."""
+
+    vectors: bool = False
+    """Whether the weights of norms, and biases."""
+
+    frequency_bytes: int = 0
+    """Factors of the rotary embedding's frequencies, which layers share."""
+
+    cache: bool = False
+    """Whether keys and values."""
+
+    attends: bool = False
+    """Whether the heads' results, where attention is not fused, are put together there: without `offload_kqv`."""
+
+
+ON_DEVICE = Home()
+"""All of a layer is on the device that computes it."""
+
+
+@frozen(kw_only=True, cache_hash=True)
+class Homes:
+    """The homes of a network."""
+
+    layers: tuple[Home, ...]
+    """Of each layer."""
+
+    output: Home
+    """Of the output layer."""
+
+
 @define
 class Graph:
     """Tensors in the order they are computed, and inputs by name."""
@@ -107,6 +144,21 @@ class Graph:
     layer_inputs: Node | None = None
     """Inputs of the layers' own, for models that have them."""
 
+    home: Home = ON_DEVICE
+    """What of the layer that is being built is on the host."""
+
+    frequencies: Node | None = None
+    """The copy of the rotary embedding's factors."""
+
+    copies: dict[int, Node] = field(factory=dict)
+    """What is copied over from the host beside the inputs, by identity."""
+
+    weights: set[int] = field(factory=set)
+    """Those of the copies that are weights: an operation that reads one starts anew, so that the last one's place is free."""
+
+    on_host: set[int] = field(factory=set)
+    """Operations that the host computes, by identity."""
+
     def input(self, name: str, n_bytes: int, layout: Layout | None = None) -> Node:
         """Return an input; all of one name are the same."""
         if name not in self.inputs:
@@ -120,6 +172,56 @@ class Graph:
     def op(self, width: int, rows: int, *sources: Node) -> Node:
         """Return a new tensor of `rows` by `width` elements."""
         return Node(F32 * width * rows, sources, (width, rows))
+
+    def matmul(self, role: Role, width: int, rows: int, *sources: Node) -> Node:
+        """Return the product with a matrix."""
+        return self.op(width, rows, *sources, *self.matrix(role))
+
+    def matrix(self, role: Role) -> tuple[Node, ...]:
+        """Return the copy of a matrix that is kept on the host; nothing for one that is not."""
+        return tuple(self._weight(n_bytes) for name, n_bytes in self.home.matrices if name == role)
+
+    def vector(self, layout: Layout | None) -> tuple[Node, ...]:
+        """Return the copy of a norm's weight or of a bias that is kept on the host; nothing for one that is not."""
+        return (self._weight(F32 * layout[0]),) if self.home.vectors and layout else ()
+
+    def rotary_factors(self) -> tuple[Node, ...]:
+        """Return the copy of the rotary embedding's factors that are kept on the host; nothing for those that are not."""
+        if not self.home.frequency_bytes:
+            return ()
+        if self.frequencies is None:
+            self.frequencies = self._weight(self.home.frequency_bytes)
+        return (self.frequencies,)
+
+    def cached(self, block: str, dim: int, head_dim: int, cells: Cells) -> tuple[Node, ...]:
+        """Return the copy of a layer's keys or values that are kept on the host; nothing for those that are not."""
+        if not self.home.cache:
+            return ()
+        n_bytes = cells.cells * cells.streams * row_bytes(block, dim)
+        return (self._copied(Node(n_bytes + row_fragment_bytes(block, head_dim))),)
+
+    def kept_state(self, elements: int) -> tuple[Node, ...]:
+        """Return the copy of a layer's states that are kept on the host; nothing for those that are not."""
+        return (self._copied(Node(F32 * elements * self.run.n_sequences)),) if self.home.cache else ()
+
+    def _weight(self, n_bytes: int) -> Node:
+        node = self._copied(Node(n_bytes))
+        self.weights.add(id(node))
+        return node
+
+    def _copied(self, node: Node) -> Node:
+        self.copies[id(node)] = node
+        return node
+
+    def over_host(self, x: Node, layout: Layout) -> Node:
+        """Return the copy that comes back of a result that the host copies together."""
+        self._on_host(x)
+        return self._copied(Node(x.n_bytes, layout=layout))
+
+    def _on_host(self, *sources: Node) -> None:
+        node = Node(0, sources, root=Node(0))
+        self.on_host.add(id(node))
+        expand(self.order, node)
 
     def shaped(self, layout: Layout, *sources: Node) -> Node:
         """Return a new tensor of a layout."""
@@ -144,7 +246,14 @@ class Graph:
 
     def store(self, *sources: Node) -> None:
         """Write something into a cache, now."""
-        expand(self.order, Node(0, sources, root=Node(0)))
+        if self.home.cache:
+            self._on_host(*sources)
+        else:
+            self.hold(*sources)
+
+    def hold(self, *nodes: Node) -> None:
+        """Keep nodes until now."""
+        expand(self.order, Node(0, nodes, root=Node(0)))
 
     def expand(self, *nodes: Node) -> None:
         """Compute nodes now, with all they depend on."""
@@ -156,8 +265,12 @@ class Graph:
         fused = weight and not layer_norm and self.run.fork is not None
         out = self.copy(x) if layer_norm or fused else self.over(x)
         if weight and not fused:
-            out = self.over(out)
-        return self.over(out) if bias else out
+            out = self.over(out, *self.vector(x.layout))
+        return self.biased(out) if bias else out
+
+    def biased(self, x: Node) -> Node:
+        """Add a bias."""
+        return self.over(x, *self.vector((x.root or x).layout))
 
     def picked(self, x: Node) -> Node:
         """Return the rows whose logits are wanted."""

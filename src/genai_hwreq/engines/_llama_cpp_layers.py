@@ -7,6 +7,7 @@ Next: _llama_cpp_buffers.
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from attrs import frozen
@@ -20,7 +21,7 @@ from genai_hwreq.engines._llama_cpp_gemma4 import (
     layer_inputs,
     with_own_input,
 )
-from genai_hwreq.engines._llama_cpp_graph import F32, Graph, Pass
+from genai_hwreq.engines._llama_cpp_graph import F32, ON_DEVICE, Graph, Home, Homes, Pass
 from genai_hwreq.engines._llama_cpp_latent import latent_attention
 from genai_hwreq.engines._llama_cpp_recurrent import (
     gated_delta_net,
@@ -73,8 +74,15 @@ class Stretch:
     """Whether it computes the logits."""
 
 
-def network_graph(network: Transformer, run: Pass, stretch: Stretch) -> Graph:
-    """Build one device's part of a pass: from embedded tokens, or what the device before hands over, to logits."""
+def network_graph(network: Transformer, run: Pass, stretch: Stretch, homes: Homes | None = None) -> Graph:
+    """Build one device's part of a pass: from embedded tokens, or what the device before hands over, to logits.
+
+    Args:
+        network: the layers.
+        run: the pass.
+        stretch: the layers that the device computes.
+        homes: what of each layer is kept on the host; `None` where all is on devices.
+    """
     g = Graph(run)
     hidden_dim, tokens = network.hidden_dim, run.tokens
     if stretch.first:
@@ -83,11 +91,12 @@ def network_graph(network: Transformer, run: Pass, stretch: Stretch) -> Graph:
         x = _embedded(g, network)
     if _reads_own_inputs(network):
         g.layer_inputs = layer_inputs(g, network, x)
-    layers = _layers(network, stretch)
+    layers = _layers(network, stretch, homes)
     late = run.era == "2026" and network.model_type in _PICKED_LATE | _PICKED_AFTER_NORM
     picks = stretch.end == network.n_layers and not late
-    for index, layer in enumerate(layers):
+    for index, (layer, g.home) in enumerate(layers):
         x = _layer(g, x, layer, last=picks and index == len(layers) - 1)
+    g.home = homes.output if homes else ON_DEVICE
     if stretch.output:
         _logits(g, x, network, late=late)
     g.expand(x)
@@ -106,14 +115,16 @@ def _embedded(g: Graph, network: Transformer) -> Node:
     return g.over(x) if network.model_type in _SCALED_EMBEDDING else x
 
 
-def _layers(network: Transformer, stretch: Stretch) -> list[Layer]:
+def _layers(network: Transformer, stretch: Stretch, homes: Homes | None) -> list[tuple[Layer, Home]]:
     """Return the layers to lay out: of many equal ones the first few, after which the layout repeats by two."""
-    found: list[Layer] = []
+    found: list[tuple[Layer, Home]] = []
     start = 0
     for run in network.layers:
         end = start + run.n_layers
-        n = max(0, min(end, stretch.end) - max(start, stretch.first))
-        found += [run.layer] * (n if n <= _SETTLED else _SETTLED + (n - _SETTLED) % 2)
+        here = range(max(start, stretch.first), min(end, stretch.end))
+        for home, equal in groupby(homes.layers[index] if homes else ON_DEVICE for index in here):
+            n = sum(1 for _ in equal)
+            found += [(run.layer, home)] * (n if n <= _SETTLED else _SETTLED + (n - _SETTLED) % 2)
         start = end
     return found
 
@@ -136,7 +147,7 @@ def _logits(g: Graph, x: Node, network: Transformer, *, late: bool) -> None:
     if late and after:
         x.kept = True
         x = g.picked(x)
-    logits = g.op(network.vocab_size, g.run.n_outputs, x)
+    logits = g.matmul("head", network.vocab_size, g.run.n_outputs, x)
     if any(tensor.role == "bias" for tensor in network.head) or network.model_type in _SCALED_LOGITS:
         logits = g.over(logits)
     if network.model_type in _CAPPED_LOGITS:

@@ -25,7 +25,7 @@ _NORMED = frozenset({"mamba2", "granitemoehybrid", "falcon_h1", "nemotron_h", "b
 def _state(g: Graph, elements: int) -> Node:
     """Return the states of all sequences, read by row."""
     n = g.run.n_sequences
-    return g.op(elements, n, g.input("states to copy", 4 * n))
+    return g.op(elements, n, *g.kept_state(elements), g.input("states to copy", 4 * n))
 
 
 def _convolved(g: Graph, tail: Node, source: Node, mixer: StateSpace) -> Node:
@@ -55,10 +55,10 @@ def mamba(g: Graph, x: Node, mixer: StateSpace) -> Node:
     tail = _older_state(g, tail_elements) if older else _state(g, tail_elements)
     g.expand(tail)
     state = _older_state(g, mixer.state_elements) if older else g.input("states to copy", 4 * run.n_sequences)
-    both = g.op(2 * inner, tokens, g.view(x))
+    both = g.matmul("projection", 2 * inner, tokens, g.view(x))
     stream = _convolved(g, tail, both, mixer)
     rank = _rank(mixer)
-    parts = g.op(rank + 2 * mixer.state_dim, tokens, stream)
+    parts = g.matmul("projection", rank + 2 * mixer.state_dim, tokens, stream)
     dt_part = g.view(parts, None, F32 * rank * tokens)
     dt = g.over(g.op(inner, tokens, g.op(rank, tokens, dt_part) if run.era == "2026" else dt_part))
     scan = g.shaped(
@@ -71,7 +71,7 @@ def mamba(g: Graph, x: Node, mixer: StateSpace) -> Node:
     y = Node(scaled.n_bytes, (g.view(scan), scaled), scaled.layout, in_place=True)
     z = g.op(inner, tokens, g.view(both, None, F32 * inner * tokens))
     gated = g.over(y, g.over(z)) if older else g.op(inner, tokens, z, y)
-    out = g.op(run.hidden_dim, tokens, gated)
+    out = g.matmul("projection", run.hidden_dim, tokens, gated)
     return out if older else _reshaped(g, out)
 
 
@@ -92,7 +92,7 @@ def mamba2(g: Graph, x: Node, mixer: StateSpace) -> Node:
     tokens, inner = run.tokens, mixer.inner_dim
     tail = _state(g, (mixer.conv_kernel - 1) * mixer.conv_channels)
     g.expand(tail)
-    joined = g.op(inner + mixer.conv_channels + mixer.n_heads, tokens, x if run.era == "2026" else g.view(x))
+    joined = g.matmul("projection", inner + mixer.conv_channels + mixer.n_heads, tokens, x if run.era == "2026" else g.view(x))
     stream = _convolved(g, tail, joined, mixer)
     dt = g.over(g.op(mixer.n_heads, tokens, g.view(joined, None, F32 * mixer.n_heads * tokens)))
     xs = g.view(stream, None, F32 * inner * tokens)
@@ -108,7 +108,7 @@ def mamba2(g: Graph, x: Node, mixer: StateSpace) -> Node:
     gated = g.op(inner, tokens, z, y)
     if run.model_type in _NORMED:
         gated = g.norm(g.view(gated, (inner, 1, tokens)))
-    out = g.op(run.hidden_dim, tokens, g.view(gated))
+    out = g.matmul("projection", run.hidden_dim, tokens, g.view(gated))
     return out if run.era == "2026" else _reshaped(g, out)
 
 
@@ -120,7 +120,7 @@ def gated_delta_net(g: Graph, x: Node, mixer: StateSpace) -> Node:
     run = g.run
     tokens, inner, key_dim = run.tokens, mixer.inner_dim, mixer.n_groups * mixer.state_dim
     g.expand(x)
-    mixed, z = g.op(mixer.conv_channels, tokens, x), g.op(inner, tokens, x)
+    mixed, z = (g.matmul("projection", width, tokens, x) for width in (mixer.conv_channels, inner))
     beta, decay = _rates(g, x, mixer)
     tail = _state(g, (mixer.conv_kernel - 1) * mixer.conv_channels)
     g.expand(tail)
@@ -139,17 +139,17 @@ def gated_delta_net(g: Graph, x: Node, mixer: StateSpace) -> Node:
     g.store(g.view(scan))
     normed = g.over(g.op(inner, tokens, g.view(scan)))
     gated = g.over(normed, g.op(inner, tokens, g.view(z)))
-    return _reshaped(g, g.op(run.hidden_dim, tokens, g.view(gated)))
+    return _reshaped(g, g.matmul("projection", run.hidden_dim, tokens, g.view(gated)))
 
 
 def _rates(g: Graph, x: Node, mixer: StateSpace) -> tuple[Node, Node]:
     """Return each head's step size and decay: from one matrix, or from two."""
     tokens, heads = g.run.tokens, mixer.n_heads
     if g.run.model_type == "qwen3_next":
-        both = g.op(2 * heads, tokens, x)
+        both = g.matmul("projection", 2 * heads, tokens, x)
         beta, decay = (g.op(heads, tokens, g.view(both, None, F32 * heads * tokens)) for _ in range(2))
         return g.over(beta), g.over(g.over(g.over(decay)))
-    beta, decay = (g.op(heads, tokens, g.view(g.op(heads, tokens, x))) for _ in range(2))
+    beta, decay = (g.op(heads, tokens, g.view(g.matmul("projection", heads, tokens, x))) for _ in range(2))
     return beta, g.over(g.over(decay))
 
 
@@ -162,14 +162,14 @@ def short_convolution(g: Graph, x: Node, mixer: StateSpace) -> Node:
     tokens, dim = run.tokens, mixer.conv_channels
     tail = _state(g, (mixer.conv_kernel - 1) * dim)
     g.expand(tail)
-    parts = g.op(3 * dim, tokens, g.view(x))
+    parts = g.matmul("projection", 3 * dim, tokens, g.view(x))
     before, after, stream = (g.view(parts, None, F32 * dim * tokens) for _ in range(3))
     gated = g.op(dim, tokens, before, stream)
     joined = g.op(dim, (mixer.conv_kernel - 1) * run.n_sequences + tokens, g.view(tail), g.view(gated))
     g.store(g.view(joined))
     out = g.op(dim, tokens, joined)
     out = Node(out.n_bytes, (after, out), out.layout, in_place=True)
-    return _reshaped(g, g.op(run.hidden_dim, tokens, out))
+    return _reshaped(g, g.matmul("projection", run.hidden_dim, tokens, out))
 
 
 def recurrent(g: Graph, x: Node, mixer: StateSpace) -> Node:
@@ -180,7 +180,7 @@ def recurrent(g: Graph, x: Node, mixer: StateSpace) -> Node:
     run = g.run
     tokens, inner = run.tokens, mixer.inner_dim
     rows = sum(t.n_rows for t in mixer.weights if t.role == "projection" and t.row_elements == run.hidden_dim)
-    stream = joined = g.op(rows, tokens, x)
+    stream = joined = g.matmul("projection", rows, tokens, x)
     if mixer.conv_kernel:
         tail = _state(g, (mixer.conv_kernel - 1) * mixer.conv_channels)
         g.expand(tail)
@@ -191,4 +191,4 @@ def recurrent(g: Graph, x: Node, mixer: StateSpace) -> Node:
     g.store(g.view(scan))
     y = g.over(g.op(inner, tokens, g.view(scan)))
     z = g.op(inner, tokens, g.view(joined, None, F32 * inner * tokens))
-    return g.op(run.hidden_dim, tokens, g.over(y, z))
+    return g.matmul("projection", run.hidden_dim, tokens, g.over(y, z))

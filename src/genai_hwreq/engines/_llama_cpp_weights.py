@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from genai_hwreq.formats import Format
     from genai_hwreq.models import Transformer
 
-__all__ = ["Offload", "WeightBytes", "file_component", "offload_of", "weight_bytes", "weight_components"]
+__all__ = ["Offload", "WeightBytes", "devices_of", "file_component", "offload_of", "weight_bytes", "weight_components"]
 
 _FILE_ALIGNMENT = 32
 """Bytes to which a tensor is padded in the file.
@@ -88,9 +88,6 @@ class WeightBytes:
     padding: int
     """Alignment, and the fragments that fill quantised rows."""
 
-    largest_matrix: int
-    """The largest tensor of layers: what passes to a device where it is used but not kept."""
-
     @property
     def total(self) -> int:
         """All of it."""
@@ -109,10 +106,9 @@ def weight_bytes(
     host_alignment: int = 1,
 ) -> WeightBytes:
     """Add up what one device (or the host, -1) keeps."""
-    layers = output = embedding = padding = largest = 0
+    layers = output = embedding = padding = 0
     for part in stored_tensors(network, context_tokens, weight_format):
-        if device in _devices(part, offload, cpu_moe=cpu_moe):
-            largest = max(largest, part.n_bytes if part.matrix and part.place == "layer" else 0)
+        if device in devices_of(part, offload, cpu_moe=cpu_moe):
             if part.place in ("layer", "shared"):
                 layers += part.n_bytes
             elif part.place == "output":
@@ -123,10 +119,11 @@ def weight_bytes(
         if part.embedding and network.tied and offload.output == device >= 0:
             output += part.n_bytes  # a copy serves as the output matrix
             padding += part.device_bytes - part.n_bytes
-    return WeightBytes(layers, output, embedding, padding, largest)
+    return WeightBytes(layers, output, embedding, padding)
 
 
-def _devices(part: Stored, offload: Offload, *, cpu_moe: bool) -> tuple[int, ...]:
+def devices_of(part: Stored, offload: Offload, *, cpu_moe: bool) -> tuple[int, ...]:
+    """Return the devices that keep a tensor; the host is -1."""
     if part.place == "shared":
         return offload.layers
     if part.place == "input" or (part.stacked and cpu_moe):

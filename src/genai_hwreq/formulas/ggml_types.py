@@ -5,7 +5,7 @@ Next: gguf_recipe.
 
 from __future__ import annotations
 
-__all__ = ["BLOCKS", "row_bytes"]
+__all__ = ["BLOCKS", "row_bytes", "row_fragment_bytes"]
 
 BLOCKS: dict[str, tuple[int, int]] = {
     "F32": (1, 4), "F16": (1, 2), "BF16": (1, 2),
@@ -23,6 +23,25 @@ BLOCKS: dict[str, tuple[int, int]] = {
 Sources: https://github.com/ggml-org/llama.cpp/blob/master/ggml/src/ggml-common.h,
 https://github.com/ikawrakow/ik_llama.cpp/blob/main/gguf-py/gguf/constants.py, `GGML_QUANT_SIZES`
 """
+
+
+_ROW_ELEMENTS = 512
+"""Elements that a CUDA kernel reads at once of a quantised row.
+
+Source: https://github.com/ggml-org/llama.cpp/blob/master/ggml/src/ggml-cuda/common.cuh, `MATRIX_ROW_PADDING`
+"""
+
+
+def row_fragment_bytes(block_type: str, row_elements: int) -> int:
+    """Return what CUDA adds to a quantised tensor: the elements its last row lacks to a multiple of 512.
+
+    Examples:
+        >>> row_fragment_bytes("Q8_0", 128), row_fragment_bytes("F16", 128)
+        (408, 0)
+
+    """
+    elements, size = BLOCKS[block_type]
+    return -row_elements % _ROW_ELEMENTS * size // elements if elements > 1 else 0
 
 
 def row_bytes(block_type: str, row_elements: int) -> int:
