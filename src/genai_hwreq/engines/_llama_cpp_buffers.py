@@ -78,7 +78,7 @@ def compute_bytes(network: Transformer, settings: BufferSettings, side: Side, st
     """Return the bytes of a compute buffer of the device that computes a stretch of layers."""
     run = _pass(network, settings.caches, settings.fork, settings.n_outputs, side)
     graph = network_graph(network, run, stretch, settings.homes)
-    if side == "device" and settings.homes:
+    if side == "device" and not settings.pipelined:
         return buffer_bytes([], device_order(graph), _DEVICE_ALIGNMENT)
     inputs = _read_inputs(graph)
     looked_up = [node for name, node in graph.inputs.items() if name.startswith("embedded")]
@@ -138,7 +138,7 @@ def _windows(network: Transformer, caches: CacheSettings) -> set[int | None]:
 
 def _read_inputs(graph: Graph) -> list[Node]:
     """Return the inputs in the order they are first read."""
-    given = {id(node) for node in graph.inputs.values() if not node.sources}
+    given = graph.outside() & {id(node) for node in graph.inputs.values()}
     found: dict[int, Node] = {}
     for node in graph.order:
         for source in node.sources:

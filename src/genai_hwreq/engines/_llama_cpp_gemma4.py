@@ -31,7 +31,7 @@ def layer_inputs(g: Graph, network: Transformer, x: Node) -> Node:
     """Return every layer's own input: rows of a table, to which the embedded tokens are projected and added."""
     width = _own_width(network.layers[0].layer) * network.n_layers
     tokens = g.run.tokens
-    rows = g.input("embedded tokens of layers", F32 * width * tokens)
+    rows = g.looked_up("embedded tokens of layers", F32 * width * tokens)
     scaled = g.op(width, tokens, g.view(rows))
     g.expand(scaled)
     projected = g.over(g.op(width, tokens, x))

@@ -165,6 +165,18 @@ class Graph:
             self.inputs[name] = Node(n_bytes, layout=layout)
         return self.inputs[name]
 
+    def looked_up(self, name: str, n_bytes: int, layout: Layout | None = None) -> Node:
+        """Return rows that the host looks up in a table: recent versions before all else, older ones when they are read."""
+        if name not in self.inputs and self.run.era != "2026":
+            turn = Node(0, root=Node(0))
+            self.on_host.add(id(turn))
+            self.inputs[name] = self._copied(Node(n_bytes, (turn,), layout))
+        return self.input(name, n_bytes, layout)
+
+    def outside(self) -> set[int]:
+        """Return what is not computed by the device but copied to it, by identity."""
+        return {id(node) for node in self.inputs.values() if not node.sources} | set(self.copies)
+
     def positions(self) -> Node:
         """Return the positions of the tokens: four each where images have places of their own."""
         return self.input("positions", 4 * self.run.tokens * (4 if self.run.model_type in _PLACES_IN_IMAGES else 1))

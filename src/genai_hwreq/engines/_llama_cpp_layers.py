@@ -109,9 +109,9 @@ def _reads_own_inputs(network: Transformer) -> bool:
 
 def _embedded(g: Graph, network: Transformer) -> Node:
     hidden_dim, tokens = network.hidden_dim, g.run.tokens
-    x = g.input("embedded tokens", F32 * hidden_dim * tokens, (hidden_dim, tokens))
+    x = g.looked_up("embedded tokens", F32 * hidden_dim * tokens, (hidden_dim, tokens))
     if any(tensor.role == "position_embedding" for tensor in network.embeddings):
-        x = g.over(x, g.input("embedded positions", F32 * hidden_dim * tokens))
+        x = g.over(x, g.looked_up("embedded positions", F32 * hidden_dim * tokens))
     return g.over(x) if network.model_type in _SCALED_EMBEDDING else x
 
 

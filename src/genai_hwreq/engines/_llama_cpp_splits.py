@@ -25,7 +25,7 @@ __all__ = ["device_order", "host_order"]
 
 def device_order(g: Graph) -> list[Node]:
     """Return what the device computes, with each copy from the host where the turn starts that first reads it."""
-    outside = {id(node) for node in g.inputs.values() if not node.sources} | set(g.copies)
+    outside = g.outside()
     found: list[Node] = []
     turn: list[Node] = []
     copies: list[Node] = []
