@@ -9,6 +9,8 @@ import pytest
 from genai_hwreq.catalog import get_format, get_model
 from genai_hwreq.engines import LlamaCpp, Request
 from genai_hwreq.engines._gguf_tensors import stored_tensors
+from genai_hwreq.engines._llama_cpp_homes import homes_of
+from genai_hwreq.engines._llama_cpp_weights import offload_of
 from genai_hwreq.models import TransformerModel
 from genai_hwreq.workloads import Generation
 
@@ -153,3 +155,25 @@ def test_matrices_follow_one_another_in_one_place(name: str) -> None:
     largest = max(part.n_bytes for part in tensors if part.stacked)
     whole, without = (device_buffer(run(LlamaCpp(n_ctx=8192, cpu_moe=cpu_moe), name)) for cpu_moe in (False, True))
     assert whole <= without <= whole + largest
+
+
+@pytest.mark.parametrize(
+    ("name", "precision", "whole", "halves"),
+    [
+        ("phi-3-mini-4k-instruct", "q8_0", "ffn_gate_up", ("ffn_gate", "ffn_up")),
+        ("gpt-oss-20b", "mxfp4_moe", "expert_gate_up", ("expert_gate", "expert_up")),
+    ],
+)
+def test_gate_and_up_are_read_together_or_by_halves(
+    name: str, precision: str, whole: str, halves: tuple[str, str]
+) -> None:
+    """Where gate and up are one matrix of the checkpoint, each is half of it."""
+    model = get_model(name)
+    assert isinstance(model, TransformerModel)
+    offload = offload_of(model.decoder.n_layers, 0, (1,), "2026")
+    homes = homes_of(
+        model.decoder, model.context_tokens, get_format(precision), offload, cpu_moe=False, offload_kqv=True
+    )
+    assert homes is not None
+    sizes = dict[str, int](homes.layers[0].matrices)
+    assert [2 * sizes[half] for half in halves] == [sizes[whole]] * 2

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Literal
 from attrs import frozen
 
 from genai_hwreq.engines._llama_cpp_caches import CacheSettings, cells_of, layer_caches, layer_states
-from genai_hwreq.engines._llama_cpp_graph import F32, Fork, Graph, Homes, Pass
+from genai_hwreq.engines._llama_cpp_graph import F32, Fork, Graph, Pass
+from genai_hwreq.engines._llama_cpp_homes import Homes
 from genai_hwreq.engines._llama_cpp_layers import Stretch, network_graph
 from genai_hwreq.engines._llama_cpp_splits import device_order, host_order
 from genai_hwreq.estimates import Component

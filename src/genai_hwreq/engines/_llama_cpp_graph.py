@@ -5,15 +5,20 @@ Next: _llama_cpp_attention.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from attrs import define, field, frozen
 
 from genai_hwreq.engines._llama_cpp_caches import Cells, Latent
+from genai_hwreq.engines._llama_cpp_homes import ON_DEVICE, Home
 from genai_hwreq.engines._llama_cpp_versions import Era
 from genai_hwreq.formulas.ggml_graph import Layout, Node, expand
 from genai_hwreq.formulas.ggml_types import row_bytes, row_fragment_bytes
-from genai_hwreq.models._tensor import Role
 
-__all__ = ["F32", "NORMED_WITHIN", "ON_DEVICE", "Fork", "Graph", "Home", "Homes", "Pass"]
+if TYPE_CHECKING:
+    from genai_hwreq.models._tensor import Role
+
+__all__ = ["F32", "NORMED_WITHIN", "Fork", "Graph", "Pass"]
 
 F32 = 4
 """Bytes of an element of nearly every tensor of the graph."""
@@ -91,41 +96,6 @@ class Pass:
 
     fork: Fork | None = None
     """What ik_llama.cpp computes in its own way; `None` for llama.cpp."""
-
-
-@frozen(kw_only=True)
-class Home:
-    """What a layer keeps on the host although a device computes it: copied over for each operation that reads it."""
-
-    matrices: tuple[tuple[Role, int], ...] = ()
-    """Bytes of the largest matrix of each role."""
-
-    vectors: bool = False
-    """Whether the weights of norms, and biases."""
-
-    frequency_bytes: int = 0
-    """Factors of the rotary embedding's frequencies, which layers share."""
-
-    cache: bool = False
-    """Whether keys and values."""
-
-    attends: bool = False
-    """Whether the heads' results, where attention is not fused, are put together there: without `offload_kqv`."""
-
-
-ON_DEVICE = Home()
-"""All of a layer is on the device that computes it."""
-
-
-@frozen(kw_only=True, cache_hash=True)
-class Homes:
-    """The homes of a network."""
-
-    layers: tuple[Home, ...]
-    """Of each layer."""
-
-    output: Home
-    """Of the output layer."""
 
 
 @define

@@ -21,7 +21,8 @@ from genai_hwreq.engines._llama_cpp_gemma4 import (
     layer_inputs,
     with_own_input,
 )
-from genai_hwreq.engines._llama_cpp_graph import F32, ON_DEVICE, Graph, Home, Homes, Pass
+from genai_hwreq.engines._llama_cpp_graph import F32, Graph, Pass
+from genai_hwreq.engines._llama_cpp_homes import ON_DEVICE, Home, Homes
 from genai_hwreq.engines._llama_cpp_latent import latent_attention
 from genai_hwreq.engines._llama_cpp_recurrent import (
     gated_delta_net,

@@ -2,7 +2,7 @@
 
 Source: `llama_model::load_tensors`, https://github.com/ggml-org/llama.cpp/blob/master/src/llama-model.cpp
 
-Next: _llama_cpp_graph.
+Next: _llama_cpp_homes.
 """
 
 from __future__ import annotations
