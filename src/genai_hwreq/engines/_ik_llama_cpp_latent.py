@@ -14,6 +14,7 @@ from genai_hwreq.engines._llama_cpp_graph import F32, Fork, Graph
 from genai_hwreq.engines._llama_cpp_latent import queries
 from genai_hwreq.formulas.ggml_graph import Node
 from genai_hwreq.formulas.ggml_types import BLOCKS
+from genai_hwreq.formulas.weights import ceil_div
 from genai_hwreq.units import MIB
 
 if TYPE_CHECKING:
@@ -118,8 +119,8 @@ def _scored(g: Graph, q: Node, rank: int, n_heads: int, fork: Fork) -> Node:
     mib = F32 * cells.cells * tokens * n_heads // MIB
     at_once = n_heads
     if fork.attn_max_batch_mib and mib > fork.attn_max_batch_mib:
-        steps = min(-(-mib // fork.attn_max_batch_mib), n_heads)
-        at_once = -(-n_heads // steps)
+        steps = min(ceil_div(mib, fork.attn_max_batch_mib), n_heads)
+        at_once = ceil_div(n_heads, steps)
     out, done = None, 0
     while done < n_heads:
         heads = min(at_once, n_heads - done)

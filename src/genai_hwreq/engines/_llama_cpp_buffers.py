@@ -28,12 +28,12 @@ if TYPE_CHECKING:
     from genai_hwreq.engines._llama_cpp_versions import Era
     from genai_hwreq.models import Transformer
 
-__all__ = ["BufferSettings", "Side", "compute_bytes", "compute_component", "output_component"]
+__all__ = ["HOST_ALIGNMENT", "BufferSettings", "Side", "compute_bytes", "compute_component", "output_component"]
 
 Side = Literal["device", "host", "cpu"]
 """Which buffer: a device's, the host's of a run with a device, or the only one of a run without."""
 
-_DEVICE_ALIGNMENT, _HOST_ALIGNMENT = 128, 32
+_DEVICE_ALIGNMENT, HOST_ALIGNMENT = 128, 32
 """Bytes to which addresses are rounded up.
 
 Sources: https://github.com/ggml-org/llama.cpp/blob/master/ggml/src/ggml-cuda/ggml-cuda.cu,
@@ -79,24 +79,26 @@ def compute_bytes(network: Transformer, settings: BufferSettings, side: Side, st
     """Return the bytes of a compute buffer of the device that computes a stretch of layers."""
     run = _pass(network, settings.caches, settings.fork, settings.n_outputs, side)
     graph = network_graph(network, run, stretch, settings.homes)
-    if side == "device" and not settings.pipelined:
+    if side == "device":
+        return _device_bytes(graph, pipelined=settings.pipelined)
+    looked_up = [node for name, node in graph.inputs.items() if name.startswith("embedded")]
+    given = _token_inputs(graph, len(looked_up)) + [node for node in _read_inputs(graph) if node not in looked_up]
+    if side == "cpu":
+        return buffer_bytes(given, looked_up + graph.order, HOST_ALIGNMENT)
+    n_copies = _COPIES if settings.pipelined else 1
+    turns = buffer_bytes([], host_order(graph, looked_up), HOST_ALIGNMENT)
+    return n_copies * buffer_bytes(given, [], HOST_ALIGNMENT) + turns
+
+
+def _device_bytes(graph: Graph, *, pipelined: bool) -> int:
+    """Return what the device needs: in a pipeline every input is there several times, from first to last."""
+    if not pipelined:
         return buffer_bytes([], device_order(graph), _DEVICE_ALIGNMENT)
     inputs = _read_inputs(graph)
-    looked_up = [node for name, node in graph.inputs.items() if name.startswith("embedded")]
-    given = _token_inputs(graph, len(looked_up)) + [node for node in inputs if node not in looked_up]
-    n_copies = _COPIES if settings.pipelined else 1
-    if side == "host":
-        once = buffer_bytes(given, [], _HOST_ALIGNMENT)
-        return n_copies * once + buffer_bytes([], host_order(graph, looked_up), _HOST_ALIGNMENT)
-    known = {id(node) for node in inputs}
-    order = [node for node in graph.order if id(node) not in known]
-    if side == "cpu":
-        return buffer_bytes(given, looked_up + order, _HOST_ALIGNMENT)
-    if n_copies > 1:
-        inputs += [Node(node.n_bytes) for node in inputs for _ in range(n_copies - 1)]
-        for node in inputs:
-            node.kept = True
-    return buffer_bytes(inputs, order, _DEVICE_ALIGNMENT)
+    inputs += [Node(node.n_bytes) for node in inputs for _ in range(_COPIES - 1)]
+    for node in inputs:
+        node.kept = True
+    return buffer_bytes(inputs, graph.order, _DEVICE_ALIGNMENT)
 
 
 def _token_inputs(graph: Graph, n_tables: int) -> list[Node]:
@@ -139,13 +141,9 @@ def _windows(network: Transformer, caches: CacheSettings) -> set[int | None]:
 
 def _read_inputs(graph: Graph) -> list[Node]:
     """Return the inputs in the order they are first read."""
-    given = graph.outside() & {id(node) for node in graph.inputs.values()}
-    found: dict[int, Node] = {}
-    for node in graph.order:
-        for source in node.sources:
-            if id(source) in given:
-                found[id(source)] = source
-    return list(found.values())
+    given = {id(node) for node in graph.inputs.values() if node.copied}
+    read = [source for node in graph.order for source in node.sources if id(source) in given]
+    return list({id(source): source for source in read}.values())
 
 
 def compute_component(network: Transformer, settings: BufferSettings, side: Side, stretch: Stretch) -> Component:

@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
-from genai_hwreq.engines._llama_cpp_buffers import BufferSettings, Side, compute_component, output_component
+from genai_hwreq.engines._llama_cpp_buffers import (
+    HOST_ALIGNMENT,
+    BufferSettings,
+    Side,
+    compute_component,
+    output_component,
+)
 from genai_hwreq.engines._llama_cpp_caches import CacheSettings
 from genai_hwreq.engines._llama_cpp_graph import Fork
 from genai_hwreq.engines._llama_cpp_homes import homes_of
@@ -25,15 +31,10 @@ from genai_hwreq.ranges import ByteRange
 from genai_hwreq.units import MIB
 
 if TYPE_CHECKING:
+    from genai_hwreq.engines._llama_cpp_homes import Homes
     from genai_hwreq.models import Transformer
 
 __all__ = ["DeviceParts"]
-
-_HOST_ALIGNMENT = 32
-"""Bytes to which a tensor in a buffer on the host is padded; without a device tensors are used from the mapped file.
-
-Source: https://github.com/ggml-org/llama.cpp/blob/master/ggml/src/ggml-backend.cpp, `TENSOR_ALIGNMENT`
-"""
 
 _HOST_RUNTIME_BYTES = 200 * MIB
 """Program, driver libraries and vocabulary of a process that has opened a device: common observation."""
@@ -137,7 +138,7 @@ class DeviceParts:
             offload,
             device,
             cpu_moe=self.cpu_moe,
-            host_alignment=_HOST_ALIGNMENT if self.use_device else 1,
+            host_alignment=HOST_ALIGNMENT if self.use_device else 1,  # without a device used from the mapped file
         )
         return weight_components(found, name)
 
@@ -146,8 +147,8 @@ class DeviceParts:
         caches = cache_components(self._network, self.caches, layers, device)
         return caches + state_components(self._network, self.caches.n_seq_max, layers, device)
 
-    def _buffers(self) -> BufferSettings:
-        homes = homes_of(
+    def _homes(self) -> Homes | None:
+        return homes_of(
             self._network,
             self.model.context_tokens,
             self.weight_format,
@@ -155,10 +156,12 @@ class DeviceParts:
             cpu_moe=self.cpu_moe,
             offload_kqv=self.offload_kqv,
         )
+
+    def _buffers(self) -> BufferSettings:
         return BufferSettings(
             caches=self.caches,
             n_outputs=self.n_outputs,
-            homes=homes if self.use_device else None,
+            homes=self._homes() if self.use_device else None,
             fork=self.fork,
             pipelined=self._pipelined,
         )

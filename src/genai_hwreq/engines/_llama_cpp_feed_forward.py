@@ -14,7 +14,6 @@ from genai_hwreq.formulas.ggml_graph import Node
 
 if TYPE_CHECKING:
     from genai_hwreq.models import Dense, Experts
-    from genai_hwreq.models._tensor import Role
 
 __all__ = ["dense", "experts"]
 
@@ -32,8 +31,6 @@ _GATE_AND_UP = frozenset({"gemma4_text"})
 """Model types whose files hold the experts' gate and up in one matrix."""
 
 _UNNORMED_WEIGHTS = frozenset({"llama4", "llama4_text", "qwen2_moe", "olmoe", "deepseek_v2"})
-
-_UP_AND_GATE: tuple[Role, Role] = ("expert_up", "expert_gate")
 
 _ADDED_AS_A_PAIR = 2
 """Experts whose sum is a plain addition in ik_llama.cpp, which adds up more of them in one operation."""
@@ -109,7 +106,8 @@ def _experts_product(g: Graph, y: Node, chosen: Node, network: Experts, rows: in
     if g.run.model_type in _GATE_AND_UP:
         both = g.shaped((2 * width, used, rows), y, chosen, *g.matrix("expert_gate_up"))
         return g.shaped(layout, g.view(both), g.view(both))
-    up, gate = (g.shaped(layout, y, chosen, *g.matrix(role)) for role in _UP_AND_GATE)
+    up = g.shaped(layout, y, chosen, *g.matrix("expert_up"))
+    gate = g.shaped(layout, y, chosen, *g.matrix("expert_gate"))
     if network.has_bias:
         up, gate = _biased(g, up, chosen, network), _biased(g, gate, chosen, network)
     return _product(g, gate, up) if network.gated else g.over(up)

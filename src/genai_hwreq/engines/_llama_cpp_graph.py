@@ -120,32 +120,18 @@ class Graph:
     frequencies: Node | None = None
     """The copy of the rotary embedding's factors."""
 
-    copies: dict[int, Node] = field(factory=dict)
-    """What is copied over from the host beside the inputs, by identity."""
-
-    weights: set[int] = field(factory=set)
-    """Those of the copies that are weights: an operation that reads one starts anew, so that the last one's place is free."""
-
-    on_host: set[int] = field(factory=set)
-    """Operations that the host computes, by identity."""
-
     def input(self, name: str, n_bytes: int, layout: Layout | None = None) -> Node:
         """Return an input; all of one name are the same."""
         if name not in self.inputs:
-            self.inputs[name] = Node(n_bytes, layout=layout)
+            self.inputs[name] = Node(n_bytes, layout=layout, copied=True)
         return self.inputs[name]
 
     def looked_up(self, name: str, n_bytes: int, layout: Layout | None = None) -> Node:
         """Return rows that the host looks up in a table: recent versions before all else, older ones when they are read."""
-        if name not in self.inputs and self.run.era != "2026":
-            turn = Node(0, root=Node(0))
-            self.on_host.add(id(turn))
-            self.inputs[name] = self._copied(Node(n_bytes, (turn,), layout))
-        return self.input(name, n_bytes, layout)
-
-    def outside(self) -> set[int]:
-        """Return what is not computed by the device but copied to it, by identity."""
-        return {id(node) for node in self.inputs.values() if not node.sources} | set(self.copies)
+        found = self.input(name, n_bytes, layout)
+        if self.run.era != "2026" and not found.sources:
+            found.sources = (Node(0, on_host=True),)
+        return found
 
     def positions(self) -> Node:
         """Return the positions of the tokens: four each where images have places of their own."""
@@ -161,18 +147,18 @@ class Graph:
 
     def matrix(self, role: Role) -> tuple[Node, ...]:
         """Return the copy of a matrix that is kept on the host; nothing for one that is not."""
-        return tuple(self._weight(n_bytes) for name, n_bytes in self.home.matrices if name == role)
+        return tuple(_weight(n_bytes) for name, n_bytes in self.home.matrices if name == role)
 
     def vector(self, layout: Layout | None) -> tuple[Node, ...]:
         """Return the copy of a norm's weight or of a bias that is kept on the host; nothing for one that is not."""
-        return (self._weight(F32 * layout[0]),) if self.home.vectors and layout else ()
+        return (_weight(F32 * layout[0]),) if self.home.vectors and layout else ()
 
     def rotary_factors(self) -> tuple[Node, ...]:
         """Return the copy of the rotary embedding's factors that are kept on the host; nothing for those that are not."""
         if not self.home.frequency_bytes:
             return ()
         if self.frequencies is None:
-            self.frequencies = self._weight(self.home.frequency_bytes)
+            self.frequencies = _weight(self.home.frequency_bytes)
         return (self.frequencies,)
 
     def cached(self, block: str, dim: int, head_dim: int, cells: Cells) -> tuple[Node, ...]:
@@ -180,30 +166,16 @@ class Graph:
         if not self.home.cache:
             return ()
         n_bytes = cells.cells * cells.streams * row_bytes(block, dim)
-        return (self._copied(Node(n_bytes + row_fragment_bytes(block, head_dim))),)
+        return (Node(n_bytes + row_fragment_bytes(block, head_dim), copied=True),)
 
     def kept_state(self, elements: int) -> tuple[Node, ...]:
         """Return the copy of a layer's states that are kept on the host; nothing for those that are not."""
-        return (self._copied(Node(F32 * elements * self.run.n_sequences)),) if self.home.cache else ()
-
-    def _weight(self, n_bytes: int) -> Node:
-        node = self._copied(Node(n_bytes))
-        self.weights.add(id(node))
-        return node
-
-    def _copied(self, node: Node) -> Node:
-        self.copies[id(node)] = node
-        return node
+        return (Node(F32 * elements * self.run.n_sequences, copied=True),) if self.home.cache else ()
 
     def over_host(self, x: Node, layout: Layout) -> Node:
         """Return the copy that comes back of a result that the host copies together."""
-        self._on_host(x)
-        return self._copied(Node(x.n_bytes, layout=layout))
-
-    def _on_host(self, *sources: Node) -> None:
-        node = Node(0, sources, root=Node(0))
-        self.on_host.add(id(node))
-        expand(self.order, node)
+        self.expand(Node(0, (x,), on_host=True))
+        return Node(x.n_bytes, layout=layout, copied=True)
 
     def shaped(self, layout: Layout, *sources: Node) -> Node:
         """Return a new tensor of a layout."""
@@ -227,15 +199,12 @@ class Graph:
         return Node(size, (source,), layout, root=source.root or source)
 
     def store(self, *sources: Node) -> None:
-        """Write something into a cache, now."""
-        if self.home.cache:
-            self._on_host(*sources)
-        else:
-            self.hold(*sources)
+        """Write something into a cache, now, where the cache is."""
+        self.expand(Node(0, sources, on_host=self.home.cache))
 
     def hold(self, *nodes: Node) -> None:
         """Keep nodes until now."""
-        expand(self.order, Node(0, nodes, root=Node(0)))
+        self.expand(Node(0, nodes))
 
     def expand(self, *nodes: Node) -> None:
         """Compute nodes now, with all they depend on."""
@@ -259,3 +228,7 @@ class Graph:
         assert x.layout is not None
         rows = self.run.n_outputs
         return self.op(x.layout[0], rows, x, self.input("out_ids", 4 * rows))
+
+
+def _weight(n_bytes: int) -> Node:
+    return Node(n_bytes, copied=True, weight=True)

@@ -28,14 +28,27 @@ def _state(g: Graph, elements: int) -> Node:
     return g.op(elements, n, *g.kept_state(elements), g.input("states to copy", 4 * n))
 
 
+def _tail(g: Graph, mixer: StateSpace) -> Node:
+    """Return the last columns that a convolution saw, read now."""
+    tail = _state(g, (mixer.conv_kernel - 1) * mixer.conv_channels)
+    g.expand(tail)
+    return tail
+
+
+def _appended(g: Graph, tail: Node, stream: Node, mixer: StateSpace) -> Node:
+    """Return a stream behind its tail, after its new tail is stored."""
+    columns = (mixer.conv_kernel - 1) * g.run.n_sequences + g.run.tokens
+    joined = g.op(mixer.conv_channels, columns, g.view(tail), g.view(stream))
+    g.store(g.view(joined))
+    return joined
+
+
 def _convolved(g: Graph, tail: Node, source: Node, mixer: StateSpace) -> Node:
     """Return the convolution of a stream, after its new tail is stored."""
     run = g.run
     channels = mixer.conv_channels
     stream = g.view(source, None, F32 * channels * run.tokens)
-    columns = (mixer.conv_kernel - 1) * run.n_sequences + run.tokens
-    joined = g.op(channels, columns, g.view(tail), g.view(stream))
-    g.store(g.view(joined))
+    joined = _appended(g, tail, stream, mixer)
     return g.over(g.over(g.op(channels, run.tokens, joined)))
 
 
@@ -90,8 +103,7 @@ def mamba2(g: Graph, x: Node, mixer: StateSpace) -> Node:
     """Add a Mamba-2 layer's mixer and return its output projection."""
     run = g.run
     tokens, inner = run.tokens, mixer.inner_dim
-    tail = _state(g, (mixer.conv_kernel - 1) * mixer.conv_channels)
-    g.expand(tail)
+    tail = _tail(g, mixer)
     joined = g.matmul("projection", inner + mixer.conv_channels + mixer.n_heads, tokens, x if run.era == "2026" else g.view(x))
     stream = _convolved(g, tail, joined, mixer)
     dt = g.over(g.op(mixer.n_heads, tokens, g.view(joined, None, F32 * mixer.n_heads * tokens)))
@@ -122,10 +134,8 @@ def gated_delta_net(g: Graph, x: Node, mixer: StateSpace) -> Node:
     g.expand(x)
     mixed, z = (g.matmul("projection", width, tokens, x) for width in (mixer.conv_channels, inner))
     beta, decay = _rates(g, x, mixer)
-    tail = _state(g, (mixer.conv_kernel - 1) * mixer.conv_channels)
-    g.expand(tail)
-    joined = g.op(mixer.conv_channels, (mixer.conv_kernel - 1) * run.n_sequences + tokens, g.view(tail), g.view(mixed))
-    g.store(g.view(joined))
+    tail = _tail(g, mixer)
+    joined = _appended(g, tail, mixed, mixer)
     state = _state(g, mixer.state_elements)
     g.expand(state)
     stream = g.over(g.op(mixer.conv_channels, tokens, joined))
@@ -160,14 +170,11 @@ def short_convolution(g: Graph, x: Node, mixer: StateSpace) -> Node:
     """
     run = g.run
     tokens, dim = run.tokens, mixer.conv_channels
-    tail = _state(g, (mixer.conv_kernel - 1) * dim)
-    g.expand(tail)
+    tail = _tail(g, mixer)
     parts = g.matmul("projection", 3 * dim, tokens, g.view(x))
     before, after, stream = (g.view(parts, None, F32 * dim * tokens) for _ in range(3))
     gated = g.op(dim, tokens, before, stream)
-    joined = g.op(dim, (mixer.conv_kernel - 1) * run.n_sequences + tokens, g.view(tail), g.view(gated))
-    g.store(g.view(joined))
-    out = g.op(dim, tokens, joined)
+    out = g.op(dim, tokens, _appended(g, tail, gated, mixer))
     out = Node(out.n_bytes, (after, out), out.layout, in_place=True)
     return _reshaped(g, g.matmul("projection", run.hidden_dim, tokens, out))
 
@@ -182,9 +189,7 @@ def recurrent(g: Graph, x: Node, mixer: StateSpace) -> Node:
     rows = sum(t.n_rows for t in mixer.weights if t.role == "projection" and t.row_elements == run.hidden_dim)
     stream = joined = g.matmul("projection", rows, tokens, x)
     if mixer.conv_kernel:
-        tail = _state(g, (mixer.conv_kernel - 1) * mixer.conv_channels)
-        g.expand(tail)
-        stream = _convolved(g, tail, joined, mixer)
+        stream = _convolved(g, _tail(g, mixer), joined, mixer)
     state = _state(g, mixer.state_elements)
     scan = g.shaped((inner * tokens + mixer.state_elements * run.n_sequences,), g.view(stream), state)
     g.expand(scan)

@@ -16,8 +16,6 @@ from typing import TYPE_CHECKING
 from genai_hwreq.formulas.ggml_graph import Node
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from genai_hwreq.engines._llama_cpp_graph import Graph
 
 __all__ = ["device_order", "host_order"]
@@ -25,49 +23,31 @@ __all__ = ["device_order", "host_order"]
 
 def device_order(g: Graph) -> list[Node]:
     """Return what the device computes, with each copy from the host where the turn starts that first reads it."""
-    outside = g.outside()
     found: list[Node] = []
     turn: list[Node] = []
-    copies: list[Node] = []
-    copied: set[int] = set()
+    copies: dict[int, Node] = {}
+    done: set[int] = set()
     host = False
     for node in g.order:
-        if id(node) in outside:
+        if node.copied:
             continue
-        if not _is_view(node):
-            on_host = id(node) in g.on_host
-            if on_host != host or (copies and any(id(source) in g.weights for source in node.sources)):
-                found += copies + turn
-                turn, copies, host = [], [], on_host
-            for source in _roots(node.sources):
-                if id(source) in outside and id(source) not in copied and not on_host:
-                    copied.add(id(source))
-                    copies.append(source)
+        if node.root is None:
+            if node.on_host != host or (copies and any(source.weight for source in node.sources)):
+                found += [*copies.values(), *turn]
+                done |= copies.keys()
+                turn, copies, host = [], {}, node.on_host
+            read = () if host else [source.root or source for source in node.sources]
+            copies |= {id(source): source for source in read if source.copied and id(source) not in done}
         turn.append(node)
-    return found + copies + turn
+    return [*found, *copies.values(), *turn]
 
 
 def host_order(g: Graph, looked_up: list[Node]) -> list[Node]:
     """Return what the host computes: rows of embeddings, and for each of its turns copies of what it reads."""
-    given = {id(node) for node in g.inputs.values()}
-    found = [*looked_up, _read(looked_up)]
-    computed = [node for node in g.order if not _is_view(node) and id(node) not in given | set(g.copies)]
-    for on_host, turn in groupby(computed, key=lambda node: id(node) in g.on_host):
+    found = [*looked_up, Node(0, tuple(looked_up))]
+    computed = [node for node in g.order if node.root is None and not node.copied]
+    for on_host, turn in groupby(computed, key=lambda node: node.on_host):
         if on_host:
-            sources = [source for node in turn for source in node.sources if id(source) not in given]
-            copies = [Node(source.n_bytes) for source in sources]
-            found += [*copies, _read(copies)]
+            copies = [Node(source.n_bytes) for node in turn for source in node.sources if not source.copied]
+            found += [*copies, Node(0, tuple(copies))]
     return found
-
-
-def _is_view(node: Node) -> bool:
-    """Tell views from operations that write into a cache, whose place is outside of the graph."""
-    return node.root is not None and node.root.n_bytes > 0
-
-
-def _roots(nodes: Iterable[Node]) -> list[Node]:
-    return [node if node.root is None else node.root for node in nodes]
-
-
-def _read(nodes: list[Node]) -> Node:
-    return Node(0, tuple(nodes), root=Node(0))

@@ -198,8 +198,6 @@ class LlamaCpp:
         )
 
 
-
-
 def _refused_format(weight_format: Format, engine: str) -> str | None:
     if isinstance(weight_format, RecipeFormat):
         recipe = weight_format.recipe.partition("+")[0]
@@ -207,8 +205,6 @@ def _refused_format(weight_format: Format, engine: str) -> str | None:
     if weight_format.engines and not any(name.startswith(("llama.cpp", engine)) for name in weight_format.engines):
         return f"{weight_format.id} runs on {', '.join(weight_format.engines)}; pass precision='q4_k_m' or another GGUF type"
     return None
-
-
 
 
 def _assumptions(model: TransformerModel, caches: CacheSettings) -> tuple[Assumption, ...]:

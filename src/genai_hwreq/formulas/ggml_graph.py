@@ -42,6 +42,15 @@ class Node:
     kept: bool = False
     """Whether it must outlive the graph."""
 
+    copied: bool = False
+    """Whether it is made elsewhere and copied to where the graph is computed."""
+
+    weight: bool = False
+    """Whether what is copied is a weight, whose place is taken anew for each operation that reads one."""
+
+    on_host: bool = False
+    """Whether the host computes it, while the rest of the graph is computed on a device."""
+
     visited: bool = False
     n_children: int = 0
     n_views: int = 0
