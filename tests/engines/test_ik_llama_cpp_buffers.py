@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
-from genai_hwreq.catalog import get_format, get_model
-from genai_hwreq.engines import IkLlamaCpp, LlamaCpp, Request
+from genai_hwreq.engines import IkLlamaCpp, LlamaCpp
 from genai_hwreq.readers.hf_config import read_config
 from genai_hwreq.units import MIB
-from genai_hwreq.workloads import Generation
+from llama_cpp_runs import on_device, on_host, run
 
 if TYPE_CHECKING:
     from genai_hwreq.models import TransformerModel
@@ -21,14 +20,8 @@ CPU: dict[str, Any] = {"use_device": False}
 
 def buffer_bytes(engine: LlamaCpp, model: str | TransformerModel, n_ctx: int) -> int:
     """Return the only compute buffer of a run: on the device where there is one, else on the host."""
-    asked = Request(
-        model=get_model(model) if isinstance(model, str) else model,
-        weight_format=get_format("q4_k_m"),
-        workload=Generation(context_tokens=n_ctx),
-    )
-    memory = engine.memory(asked)
-    phases = memory.devices[0].phases if memory.devices else memory.host.phases
-    return next(phase.bytes_of("compute_buffer") for phase in phases if phase.name == "prefill")
+    memory = run(engine, model, context_tokens=n_ctx)
+    return on_device(memory, "compute_buffer") if memory.devices else on_host(memory, "compute_buffer")
 
 
 @pytest.mark.parametrize(

@@ -17,58 +17,19 @@ from genai_hwreq.engines._llama_cpp_weights import offload_of
 from genai_hwreq.errors import QuantityError, UnsupportedError
 from genai_hwreq.estimation import estimate_vram
 from genai_hwreq.formats import RecipeFormat
-from genai_hwreq.models import TransformerModel
 from genai_hwreq.placement import Placement
 from genai_hwreq.readers.hf_config import read_config
 from genai_hwreq.units import MIB
 from genai_hwreq.workloads import Generation, ImageGeneration
+from llama_cpp_runs import Q4_K_M, model, on_device, on_host, run
 from strategies import attentions, latent_attentions, state_spaces, transformer_models
 
 if TYPE_CHECKING:
     from genai_hwreq.estimates import Component, Kind
-    from genai_hwreq.formats import Format
+    from genai_hwreq.models import TransformerModel
 
-Q4_K_M = get_format("q4_k_m")
 RUNNABLE = transformer_models(attentions() | latent_attentions() | state_spaces())
 VERSIONS = st.sampled_from(("2024-11", "2025-08", "2026-10"))
-
-
-def model(name: str) -> TransformerModel:
-    """Look up a transformer."""
-    found = get_model(name)
-    assert isinstance(found, TransformerModel)
-    return found
-
-
-def run(
-    engine: LlamaCpp | Ollama,
-    asked: TransformerModel | str = "llama-3.1-8b",
-    weight_format: Format = Q4_K_M,
-    context_tokens: int = 2048,
-    batch_size: int = 1,
-    n_devices: int = 1,
-) -> Memory:
-    """Run a model."""
-    found = model(asked) if isinstance(asked, str) else asked
-    workload = Generation(context_tokens=context_tokens, batch_size=batch_size)
-    placement = Placement(n_devices=n_devices)
-    asked_for = Request(model=found, weight_format=weight_format, workload=workload, placement=placement)
-    assert engine.refuses(asked_for) is None
-    return engine.memory(asked_for)
-
-
-def on_device(memory: Memory, *kinds: Kind, index: int = 0) -> int:
-    """Return bytes of the prefill on a device."""
-    phase = memory.devices[index].phase("prefill")
-    assert phase is not None
-    return phase.bytes_of(*kinds)
-
-
-def on_host(memory: Memory, *kinds: Kind) -> int:
-    """Return bytes of the prefill on the host."""
-    phase = memory.host.phase("prefill")
-    assert phase is not None
-    return phase.bytes_of(*kinds)
 
 
 def parts(memory: Memory) -> list[Component]:

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from genai_hwreq.catalog import get_format, get_model
-from genai_hwreq.engines import LlamaCpp, Request
+from genai_hwreq.catalog import get_format
+from genai_hwreq.engines import LlamaCpp
 from genai_hwreq.readers.hf_config import read_config
 from genai_hwreq.units import MIB
-from genai_hwreq.workloads import Generation
+from llama_cpp_runs import on_device, on_host, run
 
 ROUNDING = 5243
 """Older versions print MiB with two digits."""
@@ -106,11 +106,8 @@ def test_compute_buffers(
     engine = LlamaCpp(
         version=version, n_ubatch=n_ubatch, flash_attn=flash_attn, type_k=type_k, type_v=type_v, n_outputs_max=2048
     )
-    workload = Generation(context_tokens=n_ctx)
-    memory = engine.memory(Request(model=get_model(name), weight_format=get_format("q4_k_m"), workload=workload))
-    phase = memory.devices[0].phase("prefill")
-    assert phase is not None
-    assert phase.bytes_of("compute_buffer") == pytest.approx(expected, abs=0 if version == "2026-10" else ROUNDING)
+    memory = run(engine, name, context_tokens=n_ctx)
+    assert on_device(memory, "compute_buffer") == pytest.approx(expected, abs=0 if version == "2026-10" else ROUNDING)
 
 
 LFM2_1_2B = {
@@ -147,14 +144,8 @@ def test_hybrids_without_a_device(
     engine = LlamaCpp(
         n_ubatch=n_ubatch, flash_attn=flash_attn, type_k=type_k, type_v=type_k, n_outputs_max=2048, use_device=False
     )
-    workload = Generation(context_tokens=n_ctx)
-    memory = engine.memory(
-        Request(model=read_config(config), weight_format=get_format("gguf-f16"), workload=workload)
-    )
-    assert memory.host is not None
-    phase = memory.host.phase("prefill")
-    assert phase is not None
-    assert phase.bytes_of("compute_buffer") == pytest.approx(printed_mib * MIB, abs=ROUNDING)
+    memory = run(engine, read_config(config), get_format("gguf-f16"), context_tokens=n_ctx)
+    assert on_host(memory, "compute_buffer") == pytest.approx(printed_mib * MIB, abs=ROUNDING)
 
 
 SMALL = {
@@ -200,12 +191,6 @@ def test_small_models_of_other_families(
     engine = LlamaCpp(
         n_ubatch=n_ubatch, flash_attn=flash_attn, swa_full=True, n_outputs_max=2048, use_device=False
     )
-    workload = Generation(context_tokens=n_ctx)
-    memory = engine.memory(
-        Request(model=read_config(config), weight_format=get_format("gguf-f16"), workload=workload)
-    )
-    assert memory.host is not None
-    phase = memory.host.phase("prefill")
-    assert phase is not None
-    assert phase.bytes_of("compute_buffer") == pytest.approx(buffer_mib * MIB, abs=2 * ROUNDING)
-    assert phase.bytes_of("kv_cache") == pytest.approx(cache_mib * MIB, abs=ROUNDING)
+    memory = run(engine, read_config(config), get_format("gguf-f16"), context_tokens=n_ctx)
+    assert on_host(memory, "compute_buffer") == pytest.approx(buffer_mib * MIB, abs=2 * ROUNDING)
+    assert on_host(memory, "kv_cache") == pytest.approx(cache_mib * MIB, abs=ROUNDING)

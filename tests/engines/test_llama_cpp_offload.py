@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from genai_hwreq.catalog import get_format, get_model
-from genai_hwreq.engines import LlamaCpp, Request
+from genai_hwreq.catalog import get_format
+from genai_hwreq.engines import LlamaCpp
 from genai_hwreq.engines._gguf_tensors import stored_tensors
 from genai_hwreq.engines._llama_cpp_homes import homes_of
 from genai_hwreq.engines._llama_cpp_weights import offload_of
-from genai_hwreq.models import TransformerModel
-from genai_hwreq.workloads import Generation
+from llama_cpp_runs import model, on_device, on_host, run
 
 if TYPE_CHECKING:
     from genai_hwreq.engines._protocol import Memory
@@ -23,25 +22,14 @@ ROUNDING = 5243
 OLDER, RECENT = "2025-08", "2026-10"
 
 
-def run(engine: LlamaCpp, name: str, precision: str = "q4_k_m") -> Memory:
+def held(engine: LlamaCpp, name: str, precision: str = "q4_k_m") -> Memory:
     """Return a run's memory for as many tokens as its cache holds."""
-    workload = Generation(context_tokens=engine.n_ctx or 2048)
-    return engine.memory(Request(model=get_model(name), weight_format=get_format(precision), workload=workload))
+    return run(engine, name, get_format(precision), context_tokens=engine.n_ctx or 2048)
 
 
-def device_buffer(memory: Memory) -> int:
+def device_buffer(engine: LlamaCpp, name: str, precision: str = "q4_k_m") -> int:
     """Return the device's compute buffer."""
-    phase = memory.devices[0].phase("prefill")
-    assert phase is not None
-    return phase.bytes_of("compute_buffer")
-
-
-def host_buffer(memory: Memory) -> int:
-    """Return the host's compute buffer."""
-    assert memory.host is not None
-    phase = memory.host.phase("prefill")
-    assert phase is not None
-    return phase.bytes_of("compute_buffer")
+    return on_device(held(engine, name, precision), "compute_buffer")
 
 
 @pytest.mark.parametrize(
@@ -71,7 +59,7 @@ def test_buffers_with_layers_on_the_host(
         version=version, n_gpu_layers=n_gpu_layers, n_ctx=n_ctx, n_ubatch=n_ubatch, flash_attn=True,
         type_k=cache, type_v=cache, n_outputs_max=2048,
     )  # fmt: skip
-    found = device_buffer(run(engine, name, precision))
+    found = device_buffer(engine, name, precision)
     assert found == pytest.approx(expected, abs=0 if version == RECENT else ROUNDING)
 
 
@@ -87,7 +75,7 @@ def test_buffers_with_layers_on_the_host(
 def test_unfused_attention_reads_copies_too(expected: int, name: str, version: str, n_gpu_layers: int) -> None:
     """Without fused attention keys and values of the host's layers are copied over as well."""
     engine = LlamaCpp(version=version, n_gpu_layers=n_gpu_layers, n_ctx=8192, flash_attn=False, n_outputs_max=2048)
-    assert device_buffer(run(engine, name)) == pytest.approx(expected, abs=0 if version == RECENT else ROUNDING)
+    assert device_buffer(engine, name) == pytest.approx(expected, abs=0 if version == RECENT else ROUNDING)
 
 
 @pytest.mark.parametrize(
@@ -107,7 +95,7 @@ def test_buffers_with_caches_on_the_host(
     engine = LlamaCpp(
         version=version, n_gpu_layers=n_gpu_layers, n_ctx=8192, flash_attn=True, offload_kqv=False, n_outputs_max=2048
     )
-    found = device_buffer(run(engine, name, precision))
+    found = device_buffer(engine, name, precision)
     assert found == pytest.approx(expected, abs=0 if version == RECENT else ROUNDING)
 
 
@@ -126,7 +114,7 @@ def test_the_host_copies_what_it_stores(
     engine = LlamaCpp(
         version=version, n_gpu_layers=8, n_ctx=8192, flash_attn=flash_attn, offload_kqv=offload_kqv, n_outputs_max=2048
     )
-    assert host_buffer(run(engine, name)) == pytest.approx(expected, abs=0 if version == RECENT else ROUNDING)
+    assert on_host(held(engine, name), "compute_buffer") == pytest.approx(expected, abs=0 if version == RECENT else ROUNDING)
 
 
 @pytest.mark.parametrize("flash_attn", [True, False])
@@ -138,22 +126,20 @@ def test_the_host_copies_what_it_stores(
 )  # fmt: skip
 def test_the_largest_matrix_finds_room(name: str, version: str, flash_attn: bool) -> None:
     """Whatever the layers are made of, the buffer holds the largest matrix that is copied over."""
-    model = get_model(name)
-    assert isinstance(model, TransformerModel)
-    tensors = stored_tensors(model.decoder, model.context_tokens, get_format("q4_k_m"))
+    asked = model(name)
+    tensors = stored_tensors(asked.decoder, asked.context_tokens, get_format("q4_k_m"))
     largest = max(part.n_bytes for part in tensors if part.place == "layer" and part.layer == 0)
     engine = LlamaCpp(version=version, n_gpu_layers=1, n_ctx=1024, flash_attn=flash_attn)
-    assert device_buffer(run(engine, name)) > largest
+    assert device_buffer(engine, name) > largest
 
 
 @pytest.mark.parametrize("name", ["deepseek-v3", "qwen3-30b-a3b", "mixtral-8x7b-v0.1"])
 def test_matrices_follow_one_another_in_one_place(name: str) -> None:
     """Experts on the host add at most the largest of their matrices: each makes place for the next."""
-    model = get_model(name)
-    assert isinstance(model, TransformerModel)
-    tensors = stored_tensors(model.decoder, model.context_tokens, get_format("q4_k_m"))
+    asked = model(name)
+    tensors = stored_tensors(asked.decoder, asked.context_tokens, get_format("q4_k_m"))
     largest = max(part.n_bytes for part in tensors if part.stacked)
-    whole, without = (device_buffer(run(LlamaCpp(n_ctx=8192, cpu_moe=cpu_moe), name)) for cpu_moe in (False, True))
+    whole, without = (device_buffer(LlamaCpp(n_ctx=8192, cpu_moe=cpu_moe), name) for cpu_moe in (False, True))
     assert whole <= without <= whole + largest
 
 
@@ -168,11 +154,10 @@ def test_gate_and_up_are_read_together_or_by_halves(
     name: str, precision: str, whole: str, halves: tuple[str, str]
 ) -> None:
     """Where gate and up are one matrix of the checkpoint, each is half of it."""
-    model = get_model(name)
-    assert isinstance(model, TransformerModel)
-    offload = offload_of(model.decoder.n_layers, 0, (1,), "2026")
+    asked = model(name)
+    offload = offload_of(asked.decoder.n_layers, 0, (1,), "2026")
     homes = homes_of(
-        model.decoder, model.context_tokens, get_format(precision), offload, cpu_moe=False, offload_kqv=True
+        asked.decoder, asked.context_tokens, get_format(precision), offload, cpu_moe=False, offload_kqv=True
     )
     assert homes is not None
     sizes = dict[str, int](homes.layers[0].matrices)

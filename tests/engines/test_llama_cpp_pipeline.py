@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from genai_hwreq.catalog import get_format, get_model
-from genai_hwreq.engines import IkLlamaCpp, LlamaCpp, Request
-from genai_hwreq.placement import Placement
+from genai_hwreq.engines import IkLlamaCpp, LlamaCpp
 from genai_hwreq.units import MIB
-from genai_hwreq.workloads import Generation
+from llama_cpp_runs import on_device, on_host, run
 
 OF_2025 = LlamaCpp(version="2025-02", n_ctx=8192, n_seq_max=4, flash_attn=False)
 FORK = IkLlamaCpp(n_ctx=163840, n_ubatch=1024, mla=2, attn_max_batch=1024, flash_attn=False)
@@ -16,16 +14,9 @@ FORK = IkLlamaCpp(n_ctx=163840, n_ubatch=1024, mla=2, attn_max_batch=1024, flash
 
 def buffers_mib(engine: LlamaCpp, n_devices: int, name: str = "deepseek-r1") -> list[float]:
     """Return the compute buffers of every device and, last, of the host."""
-    asked = Request(
-        model=get_model(name),
-        weight_format=get_format("q4_k_m"),
-        workload=Generation(context_tokens=engine.n_ctx or 2048),
-        placement=Placement(n_devices=n_devices),
-    )
-    memory = engine.memory(asked)
-    assert memory.host is not None
-    places = [*memory.devices, memory.host]
-    return [phase.bytes_of("compute_buffer") / MIB for place in places if (phase := place.phase("prefill"))]
+    memory = run(engine, name, context_tokens=engine.n_ctx or 2048, n_devices=n_devices)
+    devices = [on_device(memory, "compute_buffer", index=index) for index in range(n_devices)]
+    return [size / MIB for size in (*devices, on_host(memory, "compute_buffer"))]
 
 
 @pytest.mark.parametrize(
